@@ -1,0 +1,76 @@
+//! Offers System V IPC safely: keys, shared memory segments, semaphore sets, message queues,
+//! their listing and their limits.
+//!
+//! One safe function stands for one system call. The multiplexed calls are taken apart
+//! (`semctl` becomes [`SemaphoreSet::value`], [`SemaphoreSet::set_all`],
+//! [`SemaphoreSet::remove`], …), out-parameters become return values, and each failure says which
+//! call was tried on which object, what the kernel answered, and what to do about it
+//! ([`Error`]).
+//!
+//! What the crate does *not* do: it has no opinion on how the objects are used, it does not retry a
+//! call after a signal ([`ErrorKind::Interrupted`] is passed on), and it never removes an object
+//! by itself. System V objects live until somebody removes them or the machine restarts, and a
+//! handle here is only a name for one, so dropping a [`Segment`], a [`SemaphoreSet`] or a
+//! [`MessageQueue`] leaves the object as it is. Only an [`Attachment`] ends with its value.
+//!
+//! # Example
+//!
+//! ```
+//! use sysv_ipc::{Key, Mode, Operation, Segment, SemaphoreSet};
+//!
+//! let segment = Segment::create(Key::PRIVATE, 4096, Mode::OWNER)?;
+//! let permits = SemaphoreSet::create(Key::PRIVATE, 1, Mode::OWNER)?;
+//!
+//! let memory = segment.attach()?;
+//! memory.write(0, b"hello")?;
+//! permits.operate(&[Operation::add(0, 1)])?; // V
+//!
+//! permits.operate(&[Operation::take(0, 1)])?; // P
+//! let mut text = [0; 5];
+//! memory.read(0, &mut text)?;
+//! assert_eq!(&text, b"hello");
+//!
+//! segment.remove()?;
+//! permits.remove()?;
+//! # Ok::<(), sysv_ipc::Error>(())
+//! ```
+//!
+//! # Where it works
+//!
+//! 64-bit Linux. Objects belong to an IPC namespace, so a container sees its own unless it shares
+//! the namespace of another.
+
+#![cfg_attr(
+    not(all(target_os = "linux", target_pointer_width = "64")),
+    doc = "This target is not supported."
+)]
+// The one crate that calls libc for System V; every block below says why it is sound.
+#![allow(unsafe_code)]
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("sysv-ipc is written for 64-bit Linux: the kernel structures differ elsewhere");
+
+mod attachment;
+mod error;
+mod key;
+mod limits;
+mod listing;
+mod message;
+mod permissions;
+mod segment;
+mod semaphore;
+
+pub use attachment::{Access, Attachment};
+pub use error::{Call, Error, ErrorKind, Object};
+pub use key::{Key, ParseKeyError};
+pub use limits::{Limits, LimitsError, page_bytes};
+pub use listing::{
+    ListingError, MessageQueueEntry, SegmentEntry, SemaphoreSetEntry, message_queues, segments,
+    semaphore_sets,
+};
+pub use message::{MessageQueue, MessageQueueStat, Received, Select};
+pub use permissions::{Mode, ParseModeError, Permissions};
+pub use segment::{Segment, SegmentOptions, SegmentStat};
+pub use semaphore::{Operation, SemaphoreSet, SemaphoreSetStat};
+
+pub use nix::errno::Errno;
