@@ -49,7 +49,12 @@ impl Attachment {
         access: Access,
         segment_id: i32,
     ) -> Self {
-        Self { address, bytes, access, segment_id }
+        Self {
+            address,
+            bytes,
+            access,
+            segment_id,
+        }
     }
 
     /// Returns the address of the first byte; page aligned, valid for [`bytes`](Self::bytes) bytes
@@ -97,7 +102,11 @@ impl Attachment {
         // SAFETY: the range is this mapping, and the advice changes nothing in this process.
         unsafe { madvise(self.address.cast(), self.bytes, MmapAdvise::MADV_DONTFORK) }.map_err(
             |errno| {
-                Error::new(Call::Madvise("MADV_DONTFORK"), Object::Segment(self.segment_id), errno)
+                Error::new(
+                    Call::Madvise("MADV_DONTFORK"),
+                    Object::Segment(self.segment_id),
+                    errno,
+                )
             },
         )
     }
@@ -149,7 +158,10 @@ impl Attachment {
 
     /// Gives the eight bytes at `offset` as an atomic number in native byte order. Errors as of
     /// [`atomic_u32`](Self::atomic_u32), with multiples of 8.
-    #[expect(clippy::missing_errors_doc, reason = "the same as those of `atomic_u32`")]
+    #[expect(
+        clippy::missing_errors_doc,
+        reason = "the same as those of `atomic_u32`"
+    )]
     pub fn atomic_u64(&self, offset: usize) -> Result<&AtomicU64, Error> {
         self.check_aligned(offset, 8)?;
         self.check_writable(offset, 8)?;
@@ -231,8 +243,12 @@ impl Attachment {
     }
 
     fn access_error(&self, offset: usize, bytes: usize, errno: Errno) -> Error {
-        let range =
-            Object::Range { segment: self.segment_id, offset, bytes, segment_bytes: self.bytes };
+        let range = Object::Range {
+            segment: self.segment_id,
+            offset,
+            bytes,
+            segment_bytes: self.bytes,
+        };
         Error::new(Call::Access, range, errno)
     }
 }

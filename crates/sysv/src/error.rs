@@ -130,7 +130,12 @@ impl fmt::Display for Object {
                 write!(f, "segment with key {key}, {bytes} bytes, mode {mode}")
             }
             Self::Segment(id) => write!(f, "segment {id}"),
-            Self::Range { segment, offset, bytes, segment_bytes } => write!(
+            Self::Range {
+                segment,
+                offset,
+                bytes,
+                segment_bytes,
+            } => write!(
                 f,
                 "bytes {offset}..{offset}+{bytes} of segment {segment} ({segment_bytes} bytes)"
             ),
@@ -208,7 +213,11 @@ pub struct Error {
 
 impl Error {
     pub(crate) const fn new(call: Call, object: Object, errno: Errno) -> Self {
-        Self { call, object, errno }
+        Self {
+            call,
+            object,
+            errno,
+        }
     }
 
     /// Reads the errno of the call that has just failed.
@@ -332,5 +341,9 @@ impl Error {
 
 /// Turns the kernel's -1 into an [`Error`].
 pub(crate) fn check(result: i32, call: Call, object: Object) -> Result<i32, Error> {
-    if result == -1 { Err(Error::last(call, object)) } else { Ok(result) }
+    if result == -1 {
+        Err(Error::last(call, object))
+    } else {
+        Ok(result)
+    }
 }

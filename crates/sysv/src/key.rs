@@ -62,7 +62,11 @@ impl Key {
             .map_err(|_| Error::new(Call::Ftok, Object::Path, Errno::EINVAL))?;
         // SAFETY: `path` is a NUL-terminated string that lives through the call.
         let key = unsafe { libc::ftok(path.as_ptr(), i32::from(project.get())) };
-        if key == -1 { Err(Error::last(Call::Ftok, Object::Path)) } else { Ok(Self(key)) }
+        if key == -1 {
+            Err(Error::last(Call::Ftok, Object::Path))
+        } else {
+            Ok(Self(key))
+        }
     }
 
     /// Computes the key of a user's name for something, the same in every process and on every
@@ -79,8 +83,13 @@ impl Key {
         let hash = bytes
             .iter()
             .chain(name.as_bytes())
-            .fold(OFFSET_BASIS, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-        #[expect(clippy::cast_possible_truncation, reason = "the fold of both halves is wanted")]
+            .fold(OFFSET_BASIS, |hash, &byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+            });
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the fold of both halves is wanted"
+        )]
         let folded = (hash ^ (hash >> 32)) as u32;
         Self::from_bits(folded.max(1))
     }
@@ -116,7 +125,8 @@ impl FromStr for Key {
                 .ok()
                 .or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned)),
         };
-        bits.map(Self::from_bits).ok_or_else(|| ParseKeyError(text.to_owned()))
+        bits.map(Self::from_bits)
+            .ok_or_else(|| ParseKeyError(text.to_owned()))
     }
 }
 
@@ -144,7 +154,15 @@ mod tests {
 
     #[test]
     fn what_is_not_a_key_is_refused() {
-        for text in ["", "0x", "0x+1", "0x123456789", "abc", "4294967296", "-2147483649"] {
+        for text in [
+            "",
+            "0x",
+            "0x+1",
+            "0x123456789",
+            "abc",
+            "4294967296",
+            "-2147483649",
+        ] {
             assert!(text.parse::<Key>().is_err(), "{text:?}");
         }
     }

@@ -40,12 +40,12 @@
 //! 64-bit Linux. Objects belong to an IPC namespace, so a container sees its own unless it shares
 //! the namespace of another.
 
-#![cfg_attr(
-    not(all(target_os = "linux", target_pointer_width = "64")),
-    doc = "This target is not supported."
-)]
 // The one crate that calls libc for System V; every block below says why it is sound.
 #![allow(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("sysv-ipc is written for 64-bit Linux: the kernel structures differ elsewhere");

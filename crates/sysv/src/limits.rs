@@ -61,8 +61,12 @@ impl Limits {
     ///
     /// [`LimitsError`] when `/proc` is not mounted or does not hold what it should.
     pub fn read() -> Result<Self, LimitsError> {
-        let [semaphores_in_set, semaphores_in_total, operations_in_call, semaphore_sets] =
-            numbers("sem")?;
+        let [
+            semaphores_in_set,
+            semaphores_in_total,
+            operations_in_call,
+            semaphore_sets,
+        ] = numbers("sem")?;
         let one = |name| numbers::<1>(name).map(|[number]| number);
         Ok(Self {
             semaphores_in_set,

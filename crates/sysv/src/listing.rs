@@ -155,8 +155,20 @@ fn parse<T>(
     entry: impl Fn(&Row<'_>) -> Result<T, ListingError>,
 ) -> Result<Vec<T>, ListingError> {
     let mut lines = text.lines();
-    let columns: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
-    lines.map(|line| entry(&Row { file, columns: &columns, line })).collect()
+    let columns: Vec<&str> = lines
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    lines
+        .map(|line| {
+            entry(&Row {
+                file,
+                columns: &columns,
+                line,
+            })
+        })
+        .collect()
 }
 
 /// One line of a listing, whose columns are found by the names in the file's first line.
@@ -173,7 +185,9 @@ impl Row<'_> {
     }
 
     fn number<T: FromStr>(&self, column: &'static str) -> Result<T, ListingError> {
-        self.text(column).and_then(|text| text.parse().ok()).ok_or_else(|| self.error(column))
+        self.text(column)
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| self.error(column))
     }
 
     fn permissions(&self) -> Result<Permissions, ListingError> {
@@ -195,7 +209,11 @@ impl Row<'_> {
     }
 
     fn error(&self, column: &'static str) -> ListingError {
-        ListingError::Parse { file: self.file, column, line: self.line.to_owned() }
+        ListingError::Parse {
+            file: self.file,
+            column,
+            line: self.line.to_owned(),
+        }
     }
 }
 
@@ -222,8 +240,13 @@ mod tests {
     #[test]
     fn a_line_is_read_by_its_column_names() {
         let found = sets(SETS).unwrap();
-        let [set] = found.as_slice() else { panic!("{found:?}") };
-        assert_eq!((set.set.id(), set.count, set.operated_at_s), (3, 5, 1_700_000_000));
+        let [set] = found.as_slice() else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            (set.set.id(), set.count, set.operated_at_s),
+            (3, 5, 1_700_000_000)
+        );
         assert_eq!(set.permissions.key, Key::from_bits(1_090_584_577));
         assert_eq!(set.permissions.mode, Mode::OWNER);
         assert_eq!(set.permissions.creator_group_id, 1003);

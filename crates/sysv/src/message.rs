@@ -78,7 +78,10 @@ impl MessageQueue {
 
     /// Finds the queue that has this key, or makes it. Errors as of [`create`](Self::create) and
     /// [`open`](Self::open), without `NotFound` and `AlreadyExists`.
-    #[expect(clippy::missing_errors_doc, reason = "the errors are named in the text")]
+    #[expect(
+        clippy::missing_errors_doc,
+        reason = "the errors are named in the text"
+    )]
     #[doc(alias = "msgget")]
     pub fn open_or_create(key: Key, mode: Mode) -> Result<Self, Error> {
         msgget(key, mode, libc::IPC_CREAT)
@@ -173,7 +176,10 @@ impl MessageQueue {
     /// Takes a message out of the queue, waiting until there is one, and cuts its text to `limit`
     /// bytes (`MSG_NOERROR`); the rest is lost. Errors as of [`receive`](Self::receive), without
     /// `MessageTooLong`.
-    #[expect(clippy::missing_errors_doc, reason = "the errors are named in the text")]
+    #[expect(
+        clippy::missing_errors_doc,
+        reason = "the errors are named in the text"
+    )]
     #[doc(alias = "MSG_NOERROR")]
     pub fn receive_truncated(self, select: Select, limit: usize) -> Result<Received, Error> {
         self.msgrcv(select, limit, libc::MSG_NOERROR)
@@ -199,10 +205,13 @@ impl MessageQueue {
         let Ok(length) = usize::try_from(length) else {
             return Err(Error::last(Call::Msgrcv, object));
         };
-        let text = buffer.get(TYPE_BYTES..TYPE_BYTES + length).unwrap_or_default().to_vec();
-        let message_type = buffer
-            .first_chunk()
-            .map_or(0, |bytes| libc::c_long::from_ne_bytes(*bytes).cast_unsigned());
+        let text = buffer
+            .get(TYPE_BYTES..TYPE_BYTES + length)
+            .unwrap_or_default()
+            .to_vec();
+        let message_type = buffer.first_chunk().map_or(0, |bytes| {
+            libc::c_long::from_ne_bytes(*bytes).cast_unsigned()
+        });
         Ok(Received { message_type, text })
     }
 

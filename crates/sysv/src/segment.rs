@@ -49,9 +49,16 @@ impl SegmentOptions {
     /// Makes a new segment of at least `bytes` bytes, all zero. Errors as of [`Segment::create`]; with
     /// huge pages also [`ErrorKind::NotOwner`](crate::ErrorKind::NotOwner) (no right to use them)
     /// and [`ErrorKind::FileTableFull`](crate::ErrorKind::FileTableFull).
-    #[expect(clippy::missing_errors_doc, reason = "the errors are named in the text")]
+    #[expect(
+        clippy::missing_errors_doc,
+        reason = "the errors are named in the text"
+    )]
     pub fn create(self, key: Key, bytes: usize, mode: Mode) -> Result<Segment, Error> {
-        let huge = if self.huge_pages { libc::SHM_HUGETLB } else { 0 };
+        let huge = if self.huge_pages {
+            libc::SHM_HUGETLB
+        } else {
+            0
+        };
         shmget(key, bytes, mode, libc::IPC_CREAT | libc::IPC_EXCL | huge)
     }
 }
@@ -155,7 +162,11 @@ impl Segment {
             return Err(Error::last(Call::Shmat, Object::Segment(self.id)));
         }
         let Some(address) = ptr::NonNull::new(address.cast::<u8>()) else {
-            return Err(Error::new(Call::Shmat, Object::Segment(self.id), nix::Error::EINVAL));
+            return Err(Error::new(
+                Call::Shmat,
+                Object::Segment(self.id),
+                nix::Error::EINVAL,
+            ));
         };
         // SAFETY: the kernel has just mapped the segment at `address`, for as many whole pages as
         // hold `before.bytes`, and nothing else owns this mapping.

@@ -38,14 +38,28 @@ impl Operation {
     #[doc(alias = "V")]
     #[must_use]
     pub const fn add(index: u16, units: u16) -> Self {
-        Self::new(index, if units > MAX_UNITS { i16::MAX } else { units.cast_signed() })
+        Self::new(
+            index,
+            if units > MAX_UNITS {
+                i16::MAX
+            } else {
+                units.cast_signed()
+            },
+        )
     }
 
     /// Takes `units` (P): waits until there are as many.
     #[doc(alias = "P")]
     #[must_use]
     pub const fn take(index: u16, units: u16) -> Self {
-        Self::new(index, if units > MAX_UNITS { i16::MIN } else { -units.cast_signed() })
+        Self::new(
+            index,
+            if units > MAX_UNITS {
+                i16::MIN
+            } else {
+                -units.cast_signed()
+            },
+        )
     }
 
     /// Waits until the semaphore is zero, and changes nothing.
@@ -76,7 +90,11 @@ impl Operation {
     }
 
     const fn new(index: u16, units: i16) -> Self {
-        Self(libc::sembuf { sem_num: index, sem_op: units, sem_flg: 0 })
+        Self(libc::sembuf {
+            sem_num: index,
+            sem_op: units,
+            sem_flg: 0,
+        })
     }
 }
 
@@ -208,7 +226,11 @@ impl SemaphoreSet {
         // SAFETY: `Operation` is a transparent sembuf, the slice is valid for its length, and the
         // kernel only reads it, though the C prototype lacks the const.
         let result = unsafe {
-            libc::semop(self.id, operations.as_ptr().cast_mut().cast(), operations.len())
+            libc::semop(
+                self.id,
+                operations.as_ptr().cast_mut().cast(),
+                operations.len(),
+            )
         };
         check(result, Call::Semop, self.object_of(operations)).map(drop)
     }
@@ -249,7 +271,10 @@ impl SemaphoreSet {
     /// Names the semaphore that a single operation is about, else the set.
     fn object_of(self, operations: &[Operation]) -> Object {
         match operations {
-            [one] => Object::Semaphore { set: self.id, index: one.0.sem_num },
+            [one] => Object::Semaphore {
+                set: self.id,
+                index: one.0.sem_num,
+            },
             _ => Object::Set(self.id),
         }
     }
@@ -278,14 +303,16 @@ impl SemaphoreSet {
     #[expect(clippy::missing_errors_doc, reason = "the same as those of `value`")]
     #[doc(alias = "GETNCNT")]
     pub fn waiting_for_units(self, index: u16) -> Result<u32, Error> {
-        self.ask(index, libc::GETNCNT, "GETNCNT").map(i32::cast_unsigned)
+        self.ask(index, libc::GETNCNT, "GETNCNT")
+            .map(i32::cast_unsigned)
     }
 
     /// Returns how many wait for one semaphore to be zero. Errors as of [`value`](Self::value).
     #[expect(clippy::missing_errors_doc, reason = "the same as those of `value`")]
     #[doc(alias = "GETZCNT")]
     pub fn waiting_for_zero(self, index: u16) -> Result<u32, Error> {
-        self.ask(index, libc::GETZCNT, "GETZCNT").map(i32::cast_unsigned)
+        self.ask(index, libc::GETZCNT, "GETZCNT")
+            .map(i32::cast_unsigned)
     }
 
     /// Returns the process that operated last on one semaphore, 0 when none did; it may have ended
@@ -307,10 +334,19 @@ impl SemaphoreSet {
 
     /// Tells an index beyond the set from a set that is gone: the kernel says `EINVAL` to both.
     fn index_error(self, errno: Errno, index: u16, name: &'static str) -> Error {
-        let object = Object::Semaphore { set: self.id, index };
+        let object = Object::Semaphore {
+            set: self.id,
+            index,
+        };
         let beyond = errno == Errno::EINVAL
-            && self.stat().is_ok_and(|stat| usize::from(index) >= stat.count);
-        Error::new(Call::Semctl(name), object, if beyond { Errno::EFBIG } else { errno })
+            && self
+                .stat()
+                .is_ok_and(|stat| usize::from(index) >= stat.count);
+        Error::new(
+            Call::Semctl(name),
+            object,
+            if beyond { Errno::EFBIG } else { errno },
+        )
     }
 
     /// Returns the values of all semaphores, read in one step.
@@ -321,7 +357,9 @@ impl SemaphoreSet {
     #[doc(alias = "GETALL")]
     pub fn values(self) -> Result<Vec<u16>, Error> {
         let mut values = vec![0u16; self.stat()?.count];
-        let argument = Semun { values: values.as_mut_ptr() };
+        let argument = Semun {
+            values: values.as_mut_ptr(),
+        };
         // SAFETY: `values` has one element for each semaphore, a number that a set keeps for life.
         let result = unsafe { libc::semctl(self.id, 0, libc::GETALL, argument) };
         check(result, Call::Semctl("GETALL"), Object::Set(self.id))?;
@@ -339,10 +377,16 @@ impl SemaphoreSet {
     /// * Else as of [`value`](Self::value), with the right to alter in place of reading.
     #[doc(alias = "SETVAL")]
     pub fn set_value(self, index: u16, value: u16) -> Result<(), Error> {
-        let argument = Semun { value: i32::from(value) };
+        let argument = Semun {
+            value: i32::from(value),
+        };
         // SAFETY: SETVAL takes the union's int by value.
         let result = unsafe { libc::semctl(self.id, i32::from(index), libc::SETVAL, argument) };
-        if result == -1 { Err(self.index_error(Errno::last(), index, "SETVAL")) } else { Ok(()) }
+        if result == -1 {
+            Err(self.index_error(Errno::last(), index, "SETVAL"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Sets the values of all semaphores in one step, with the consequences of
@@ -358,7 +402,9 @@ impl SemaphoreSet {
         if values.len() != self.stat()?.count {
             return Err(Error::new(Call::Semctl("SETALL"), object, Errno::EFBIG));
         }
-        let argument = Semun { values: values.as_ptr().cast_mut() };
+        let argument = Semun {
+            values: values.as_ptr().cast_mut(),
+        };
         // SAFETY: `values` has one element for each semaphore, and SETALL only reads them.
         let result = unsafe { libc::semctl(self.id, 0, libc::SETALL, argument) };
         check(result, Call::Semctl("SETALL"), object).map(drop)
@@ -384,7 +430,9 @@ impl SemaphoreSet {
 
     fn raw_stat(self) -> Result<libc::semid_ds, Error> {
         let mut raw = MaybeUninit::<libc::semid_ds>::uninit();
-        let argument = Semun { stat: raw.as_mut_ptr() };
+        let argument = Semun {
+            stat: raw.as_mut_ptr(),
+        };
         // SAFETY: `raw` has room for one semid_ds, which is what IPC_STAT writes.
         let result = unsafe { libc::semctl(self.id, 0, libc::IPC_STAT, argument) };
         check(result, Call::Semctl("IPC_STAT"), Object::Set(self.id))?;
