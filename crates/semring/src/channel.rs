@@ -1,0 +1,293 @@
+//! The control plane: find or make the two objects, check them, take a role; leave, and remove.
+//!
+//! Everything that changes who is in happens under the SETUP lock of the semaphore set, which the
+//! kernel gives back when its holder dies. So there is no race between creators, and a creator that
+//! dies half-way leaves something that the next one finishes.
+
+mod attach;
+mod header;
+mod objects;
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sysv_ipc::{Key, Mode, Segment, SemaphoreSet};
+
+use crate::address::Address;
+use crate::error::{AttachError, Fault, RemoveError, Role};
+use crate::layout::{Geometry, State};
+use crate::ring::Ring;
+use crate::semaphores::{Kernel, Semaphores, Waited};
+use crate::{Consumer, Deadline, Framing, Producer, Sync};
+
+/// How long to wait for the SETUP lock: its holder needs it for microseconds, unless it is stopped.
+const SETUP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Describes a channel to attach to: where it is, and what is asked of it.
+///
+/// What is asked for and found to differ is refused; what is left out is taken as it is found, or
+/// has its default when the channel is created.
+///
+/// ```
+/// use semring::{Address, Channel};
+///
+/// let channel = Channel::new(Address::named("doc-example")?).slots(4);
+/// let mut producer = channel.producer()?;
+/// let mut consumer = channel.consumer()?;
+/// producer.send(b"hello")?;
+/// producer.close()?;
+///
+/// let message = consumer.recv()?.expect("one was sent");
+/// assert_eq!(&*message, b"hello");
+/// drop(message); // releases it
+/// assert!(consumer.recv()?.is_none(), "the stream has ended");
+/// consumer.close()?; // the last one out removes segment and semaphore set
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Channel {
+    address: Address,
+    slots: Option<u32>,
+    slot_bytes: Option<u64>,
+    sync: Option<Sync>,
+    framing: Framing,
+    mode: Mode,
+    create: bool,
+}
+
+impl Channel {
+    /// Starts with the defaults: created where it does not exist, mode 0600, 64 slots of 64 KiB,
+    /// strict.
+    #[must_use]
+    pub const fn new(address: Address) -> Self {
+        Self {
+            address,
+            slots: None,
+            slot_bytes: None,
+            sync: None,
+            framing: Framing::Messages,
+            mode: Mode::OWNER,
+            create: true,
+        }
+    }
+
+    /// Asks for this many slots: a power of two, 1 to 16384.
+    #[must_use]
+    pub const fn slots(mut self, slots: u32) -> Self {
+        self.slots = Some(slots);
+        self
+    }
+
+    /// Asks for slots of this many bytes, which is the longest message: 1 to 4 GiB - 4096.
+    #[must_use]
+    pub const fn slot_bytes(mut self, bytes: u64) -> Self {
+        self.slot_bytes = Some(bytes);
+        self
+    }
+
+    /// Asks for this way of waiting.
+    #[must_use]
+    pub const fn sync(mut self, sync: Sync) -> Self {
+        self.sync = Some(sync);
+        self
+    }
+
+    /// Says what the messages are; both ends must say the same.
+    #[must_use]
+    pub const fn framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
+        self
+    }
+
+    /// Says who may use the channel: the mode of a new one, and the widest of an existing one.
+    #[must_use]
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Says whether to make the channel where it does not exist, which is the default.
+    #[must_use]
+    pub const fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Returns where the channel is.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Attaches as the producer, creating or taking over. Waits only for others that are attaching or
+    /// leaving, at most 10 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError`]; nothing was changed or removed.
+    pub fn producer(&self) -> Result<Producer, AttachError> {
+        attach::producer(self).map_err(|reason| self.attach_error(Role::Producer, reason))
+    }
+
+    /// Attaches as the consumer, creating or taking over. Waits only for others that are attaching or
+    /// leaving, at most 10 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError`]; nothing was changed or removed.
+    pub fn consumer(&self) -> Result<Consumer, AttachError> {
+        attach::consumer(self).map_err(|reason| self.attach_error(Role::Consumer, reason))
+    }
+
+    /// Removes the channel, if nobody has a role, and returns how many messages went with it.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoveError`]; nothing was removed.
+    pub fn remove(&self) -> Result<u64, RemoveError> {
+        attach::remove(self).map_err(|reason| RemoveError {
+            channel: self.address.to_string(),
+            key: self.address.key(),
+            reason,
+        })
+    }
+
+    fn attach_error(&self, role: Role, reason: crate::AttachReason) -> AttachError {
+        let (channel, key) = (self.address.to_string(), self.address.key());
+        AttachError {
+            role,
+            channel,
+            key,
+            reason,
+        }
+    }
+
+    /// The geometry of a channel that is made anew.
+    fn new_geometry(&self) -> Result<Geometry, crate::GeometryError> {
+        Geometry::new(
+            self.slots.unwrap_or(Geometry::DEFAULT_SLOTS),
+            self.slot_bytes.unwrap_or(Geometry::DEFAULT_SLOT_BYTES),
+        )
+    }
+}
+
+/// Says what leaving a channel did to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseOutcome {
+    /// Segment and semaphore set were removed: the stream had ended, and nobody was left.
+    Removed,
+    /// They are still there, for the other side or for a later one.
+    Kept {
+        /// Messages that have not been released.
+        unread: u64,
+    },
+    /// They had been removed before.
+    RemovedBefore,
+}
+
+/// Says what a channel consists of, and leaves it when its side is done.
+#[derive(Debug)]
+pub struct Link {
+    role: Role,
+    address: Address,
+    segment: Segment,
+    set: SemaphoreSet,
+    mapped_at: usize,
+    created: bool,
+    /// In a forked child the role belongs to the parent.
+    pid: u32,
+    left: Cell<bool>,
+}
+
+impl Link {
+    /// Returns where the channel is.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Returns the key of both objects.
+    #[must_use]
+    pub const fn key(&self) -> Key {
+        self.address.key()
+    }
+
+    /// Returns the segment.
+    #[must_use]
+    pub const fn segment(&self) -> Segment {
+        self.segment
+    }
+
+    /// Returns the semaphore set.
+    #[must_use]
+    pub const fn semaphore_set(&self) -> SemaphoreSet {
+        self.set
+    }
+
+    /// Returns the address at which the segment is mapped into this process, to be shown.
+    #[must_use]
+    pub const fn mapped_at(&self) -> usize {
+        self.mapped_at
+    }
+
+    /// Tells whether this side made the channel, rather than found it.
+    #[must_use]
+    pub const fn created(&self) -> bool {
+        self.created
+    }
+
+    /// Leaves in order, and removes the channel when it has served.
+    pub(crate) fn close(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
+        if !self.may_leave() {
+            return Ok(CloseOutcome::RemovedBefore);
+        }
+        ring.set_word(self.role, ring.word(self.role).closed());
+        match self.leave_and_remove(ring, kernel) {
+            Err(Fault::Removed) => Ok(CloseOutcome::RemovedBefore),
+            result => result,
+        }
+    }
+
+    /// Leaves without a word, as death does: the peer learns that this side was lost.
+    pub(crate) fn abandon(&self, kernel: &Kernel) {
+        if self.may_leave() {
+            // A set that is gone needs no leaving.
+            let _ = kernel.leave(self.role);
+        }
+    }
+
+    /// True once, and only in the process that attached.
+    fn may_leave(&self) -> bool {
+        self.pid == std::process::id() && !self.left.replace(true)
+    }
+
+    fn leave_and_remove(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
+        let locked = kernel.lock_setup(Deadline::after(SETUP_LIMIT))? == Waited::Taken;
+        kernel.leave(self.role)?;
+        let unread = ring.tail().wrapping_sub(ring.head());
+        if !locked {
+            return Ok(CloseOutcome::Kept { unread });
+        }
+        let free = kernel.is_free(Role::Producer)? && kernel.is_free(Role::Consumer)?;
+        if free && has_served(ring) {
+            objects::remove(self.segment, self.set)?;
+            return Ok(CloseOutcome::Removed);
+        }
+        kernel.unlock_setup()?;
+        Ok(CloseOutcome::Kept { unread })
+    }
+}
+
+/// Tells whether a channel without owners has no further use: its stream has ended and somebody has
+/// seen that, or it never had a producer.
+fn has_served(ring: &Ring) -> bool {
+    let word = ring.word(Role::Producer);
+    let end_seen = ring.side(Role::Consumer).end_seen.load(Ordering::Acquire);
+    match word.state() {
+        State::Never => word.epoch() == 0 && ring.tail() == ring.head(),
+        State::Attached => false,
+        State::Closed => ring.tail() == ring.head() && end_seen == word.epoch(),
+    }
+}

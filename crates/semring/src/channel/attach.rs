@@ -1,0 +1,357 @@
+//! Attaching, step by step, and removing by hand.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use sysv_ipc::{Attachment, ErrorKind, Segment, SemaphoreSet};
+
+use super::{Channel, Link, SETUP_LIMIT, header, objects};
+use crate::clock::{ago, now_ns};
+use crate::error::{AttachReason, Corrupt, Fault, GeometryError, Role};
+use crate::gate::Reported;
+use crate::gate::strict::Strict;
+use crate::layout::State;
+use crate::recovery;
+use crate::ring::{Mapping, Ring, distance};
+use crate::semaphores::{Kernel, Semaphore, Semaphores, Waited};
+use crate::slots::FreeSlots;
+use crate::{Consumer, Deadline, Producer};
+
+/// Between two tries while somebody else is half in.
+const BACK_OFF: Duration = Duration::from_millis(1);
+
+/// Says why an attempt came to nothing.
+pub(super) enum Obstacle {
+    /// Others changed the objects meanwhile: start again.
+    Again,
+    /// There is no use in trying again.
+    Reason(AttachReason),
+}
+
+impl From<AttachReason> for Obstacle {
+    fn from(reason: AttachReason) -> Self {
+        match reason {
+            AttachReason::System(error) => error.into(),
+            reason => Self::Reason(reason),
+        }
+    }
+}
+
+impl From<sysv_ipc::Error> for Obstacle {
+    fn from(error: sysv_ipc::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Removed => Self::Again,
+            _ => Self::Reason(AttachReason::System(error)),
+        }
+    }
+}
+
+impl From<Fault> for Obstacle {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Removed => Self::Again,
+            Fault::Corrupt(corrupt) => corrupt.into(),
+            Fault::System(error) => error.into(),
+        }
+    }
+}
+
+impl From<Corrupt> for Obstacle {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Reason(corrupt.into())
+    }
+}
+
+impl From<GeometryError> for Obstacle {
+    fn from(error: GeometryError) -> Self {
+        Self::Reason(error.into())
+    }
+}
+
+/// Attaches as the producer.
+pub(super) fn producer(channel: &Channel) -> Result<Producer, AttachReason> {
+    repeat(|deadline| {
+        with_setup(channel, Role::Producer, deadline, |setup| {
+            let place = find_place(setup)?;
+            let slots = FreeSlots::find(&place.ring, place.positions.0, place.positions.1)?;
+            let mut reported = Reported::default();
+            // A consumer that was gone before this producer came is nobody's loss.
+            if setup.kernel.is_free(Role::Consumer)? {
+                reported.set(place.ring.word(Role::Consumer).epoch());
+            }
+            let link = take_role(setup, &place)?;
+            let gate = strict(setup, reported);
+            Ok(Producer::new(
+                place.ring,
+                gate,
+                link,
+                slots,
+                place.positions,
+            ))
+        })
+    })
+}
+
+/// Attaches as the consumer.
+pub(super) fn consumer(channel: &Channel) -> Result<Consumer, AttachReason> {
+    repeat(|deadline| {
+        with_setup(channel, Role::Consumer, deadline, |setup| {
+            let place = find_place(setup)?;
+            let mut reported = Reported::default();
+            // A stream whose end somebody has seen is over: wait for the next one.
+            let word = place.ring.word(Role::Producer);
+            let end_seen = place
+                .ring
+                .side(Role::Consumer)
+                .end_seen
+                .load(Ordering::Acquire);
+            if word.state() == State::Closed && end_seen == word.epoch() {
+                reported.set(word.epoch());
+            }
+            let link = take_role(setup, &place)?;
+            let gate = strict(setup, reported);
+            Ok(Consumer::new(place.ring, gate, link, place.positions))
+        })
+    })
+}
+
+fn strict(setup: &Setup<'_>, reported: Reported) -> Strict<Kernel> {
+    let kernel = Kernel::new(setup.kernel.set(), setup.role);
+    Strict::new(
+        kernel,
+        setup.role.awaits(),
+        setup.role.peer().awaits(),
+        reported,
+    )
+}
+
+/// Removes the channel if both roles are free; returns how many messages were unread.
+pub(super) fn remove(channel: &Channel) -> Result<u64, AttachReason> {
+    let channel = channel.clone().create(false);
+    repeat(|deadline| {
+        with_setup(&channel, Role::Consumer, deadline, |setup| {
+            for role in [Role::Producer, Role::Consumer] {
+                if !setup.kernel.is_free(role)? {
+                    return Err(role_taken(None, role, setup.kernel.set()).into());
+                }
+            }
+            let Some(segment) = objects::find_segment(channel.address())? else {
+                setup.kernel.set().remove()?;
+                return Ok(0);
+            };
+            objects::check_segment(segment, channel.address(), channel.mode)?;
+            let mapping = map(segment.attach()?)?;
+            let identity = &mapping.header().identity;
+            header::check_magic(identity, segment.id())?;
+            let header = mapping.header();
+            let head = header.consumers[0].position.load(Ordering::Acquire);
+            let tail = header.producer.position.load(Ordering::Acquire);
+            objects::remove(segment, setup.kernel.set())?;
+            Ok(tail.wrapping_sub(head))
+        })
+    })
+}
+
+/// Tries until an attempt succeeds or fails for good; others may be at work for a bounded time.
+fn repeat<T>(attempt: impl Fn(Deadline) -> Result<T, Obstacle>) -> Result<T, AttachReason> {
+    let deadline = Deadline::after(SETUP_LIMIT);
+    loop {
+        match attempt(deadline) {
+            Ok(done) => return Ok(done),
+            Err(Obstacle::Reason(reason)) => return Err(reason),
+            Err(Obstacle::Again) => {}
+        }
+        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+            let busy = "other processes keep making, removing or holding on to it; try again";
+            return Err(AttachReason::Environment(busy.to_owned()));
+        }
+        thread::sleep(BACK_OFF);
+    }
+}
+
+/// What an attempt has once it holds the SETUP lock.
+pub(super) struct Setup<'a> {
+    pub channel: &'a Channel,
+    pub role: Role,
+    pub kernel: Kernel,
+    /// True when this attempt made the set, so that it is removed again if nothing comes of it.
+    pub made_set: bool,
+}
+
+/// Finds or makes the semaphore set, and does `action` under its SETUP lock.
+fn with_setup<T>(
+    channel: &Channel,
+    role: Role,
+    deadline: Deadline,
+    action: impl FnOnce(&Setup<'_>) -> Result<T, Obstacle>,
+) -> Result<T, Obstacle> {
+    channel.new_geometry()?;
+    let (set, made_set) = find_or_make_set(channel)?;
+    objects::check_set(set, channel.address(), channel.mode)?;
+    let kernel = Kernel::new(set, role);
+    if kernel.lock_setup(deadline)? == Waited::TimedOut {
+        let pid = set.last_pid(Semaphore::Setup as u16)?;
+        return Err(AttachReason::SetupBusy { pid }.into());
+    }
+    let setup = Setup {
+        channel,
+        role,
+        kernel,
+        made_set,
+    };
+    let result = action(&setup);
+    if result.is_err() && made_set {
+        // Nothing is left behind; who waits for the lock starts again.
+        let _ = set.remove();
+    } else {
+        match setup.kernel.unlock_setup() {
+            // Removed meanwhile: the next operation says so.
+            Err(Fault::Removed) | Ok(()) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    result
+}
+
+fn find_or_make_set(channel: &Channel) -> Result<(SemaphoreSet, bool), Obstacle> {
+    if let Some(set) = objects::find_set(channel.address())? {
+        return Ok((set, false));
+    }
+    // A segment without a set has lost it: its messages are still there, so it is worth a new one.
+    if !channel.create && objects::find_segment(channel.address())?.is_none() {
+        return Err(AttachReason::NotFound.into());
+    }
+    let set = objects::make_set(channel.address(), channel.mode)?;
+    Ok((set.ok_or(Obstacle::Again)?, true))
+}
+
+/// A checked segment, ready for its role to be taken.
+struct Place {
+    segment: Segment,
+    ring: Ring,
+    mapped_at: usize,
+    created: bool,
+    /// `head` and `tail`.
+    positions: (u64, u64),
+}
+
+/// Finds or makes the segment, attaches to it, and checks everything in it, or writes it.
+fn find_place(setup: &Setup<'_>) -> Result<Place, Obstacle> {
+    let (segment, created) = find_or_make_segment(setup)?;
+    let result = check_place(setup, segment, created);
+    if result.is_err() && created {
+        // Nothing is left behind; it was made a moment ago, under the lock.
+        let _ = segment.remove();
+    }
+    result
+}
+
+fn check_place(setup: &Setup<'_>, segment: Segment, created: bool) -> Result<Place, Obstacle> {
+    let Setup {
+        channel, kernel, ..
+    } = setup;
+    let stat = objects::check_segment(segment, channel.address(), channel.mode)?;
+    let attachment = segment.attach()?;
+    attachment.dont_fork()?;
+    // Counted after the own attach: who comes later sees us.
+    let others = segment.stat()?.attached.saturating_sub(1);
+    let mapped_at = attachment.as_ptr().addr().get();
+    let unused = header::is_unused(&attachment)?;
+    let mapping = map(attachment)?;
+    let geometry = header::establish(setup, &mapping, segment, unused, others)?;
+    if !kernel.is_free(setup.role)? {
+        return Err(role_taken(Some(&mapping), setup.role, kernel.set()).into());
+    }
+    let ring = Ring::new(mapping, geometry)
+        .ok_or_else(|| Corrupt::new("size of the segment", stat.bytes as u64, "a whole ring"))?;
+    let positions = (ring.head(), ring.tail());
+    if distance(positions.1, positions.0, geometry.slot_count()).is_none() {
+        let expected = format!(
+            "at most {} ahead of head {}",
+            geometry.slot_count(),
+            positions.0
+        );
+        return Err(Corrupt::new("tail", positions.1, expected).into());
+    }
+    Ok(Place {
+        segment,
+        ring,
+        mapped_at,
+        created,
+        positions,
+    })
+}
+
+fn find_or_make_segment(setup: &Setup<'_>) -> Result<(Segment, bool), Obstacle> {
+    let Setup {
+        channel, kernel, ..
+    } = setup;
+    if let Some(segment) = objects::find_segment(channel.address())? {
+        return Ok((segment, false));
+    }
+    header::refuse_while_held(kernel)?;
+    if !channel.create {
+        return Err(AttachReason::NotFound.into());
+    }
+    let bytes = channel.new_geometry()?.segment_bytes();
+    let segment = objects::make_segment(channel.address(), bytes, channel.mode)?;
+    Ok((segment.ok_or(Obstacle::Again)?, true))
+}
+
+fn map(attachment: Attachment) -> Result<Mapping, Obstacle> {
+    let bytes = attachment.bytes() as u64;
+    Mapping::new(Arc::new(attachment))
+        .ok_or_else(|| Corrupt::new("size of the segment", bytes, "room for a header").into())
+}
+
+/// Takes the role, and shows who has it.
+fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
+    let Setup {
+        channel,
+        role,
+        kernel,
+        ..
+    } = setup;
+    if !recovery::claim(kernel, &place.ring, *role)? {
+        return Err(role_taken(None, *role, kernel.set()).into());
+    }
+    let pid = std::process::id();
+    let uid = nix::unistd::geteuid().as_raw();
+    place
+        .ring
+        .side(*role)
+        .note_owner(pid.cast_signed(), uid, now_ns());
+    Ok(Link {
+        role: *role,
+        address: channel.address().clone(),
+        segment: place.segment,
+        set: kernel.set(),
+        mapped_at: place.mapped_at,
+        created: place.created,
+        pid,
+        left: Cell::new(false),
+    })
+}
+
+/// Names the holder of a role: as the segment says, else who changed the role's semaphore last.
+fn role_taken(mapping: Option<&Mapping>, role: Role, set: SemaphoreSet) -> AttachReason {
+    let side = mapping.map(|mapping| match role {
+        Role::Producer => &mapping.header().producer,
+        Role::Consumer => &mapping.header().consumers[0],
+    });
+    match side {
+        Some(side) => AttachReason::RoleTaken {
+            role,
+            pid: side.pid.load(Ordering::Relaxed),
+            since: ago(side.since_ns.load(Ordering::Relaxed)),
+        },
+        None => AttachReason::RoleTaken {
+            role,
+            pid: set.last_pid(role.lock() as u16).unwrap_or(0),
+            since: "a moment ago".to_owned(),
+        },
+    }
+}

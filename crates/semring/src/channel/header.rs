@@ -1,0 +1,245 @@
+//! The header of a segment under the SETUP lock: told from what is not one, written, checked.
+
+use std::sync::atomic::Ordering;
+
+use sysv_ipc::{Attachment, Segment, SemaphoreSet};
+
+use super::Channel;
+use super::attach::{Obstacle, Setup};
+use super::objects;
+use crate::clock::now_ns;
+use crate::error::{AttachReason, Corrupt, Role};
+use crate::layout::{
+    self, Geometry, HEADER_BYTES, Identity, MAGIC, SEMAPHORES, Side, UNFINISHED, VERSION,
+};
+use crate::ring::Mapping;
+use crate::semaphores::{Kernel, Semaphores};
+use crate::{Framing, Sync};
+
+/// Checks the header, or writes it where there is none yet, and returns the sizes of the ring.
+/// `unused` says that no byte of it was ever written, `others` how many more are attached.
+pub(super) fn establish(
+    setup: &Setup<'_>,
+    mapping: &Mapping,
+    segment: Segment,
+    unused: bool,
+    others: u64,
+) -> Result<Geometry, Obstacle> {
+    // SYNC POINT: HEADER (with write). The other fields were written before.
+    match mapping.header().identity.magic.load(Ordering::Acquire) {
+        MAGIC => check(setup, mapping, others),
+        UNFINISHED => finish(setup, mapping, segment, others),
+        0 if unused => finish(setup, mapping, segment, others),
+        other => Err(foreign(segment.id(), other).into()),
+    }
+}
+
+/// A role that is held without a finished segment: the segment was removed under its user, and a
+/// second one beside it would split the channel.
+pub(super) fn refuse_while_held(kernel: &Kernel) -> Result<(), Obstacle> {
+    for role in [Role::Producer, Role::Consumer] {
+        if !kernel.is_free(role)? {
+            return Err(AttachReason::RemovedUnderUser { role }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether all of the header is zero, as in a segment that nobody has written to.
+pub(super) fn is_unused(attachment: &Attachment) -> Result<bool, sysv_ipc::Error> {
+    let mut header = [0; HEADER_BYTES];
+    attachment.read(0, &mut header)?;
+    Ok(header.iter().all(|&byte| byte == 0))
+}
+
+pub(super) fn check_magic(identity: &Identity, segment: i32) -> Result<(), Obstacle> {
+    match identity.magic.load(Ordering::Acquire) {
+        MAGIC | UNFINISHED | 0 => Ok(()),
+        other => Err(foreign(segment, other).into()),
+    }
+}
+
+fn foreign(segment: i32, magic: u64) -> AttachReason {
+    let start = magic.to_ne_bytes().escape_ascii().to_string();
+    let evidence =
+        format!("segment {segment} starts with \"{start}\", a channel's with \"semring\"");
+    AttachReason::Foreign {
+        object: "segment",
+        evidence,
+    }
+}
+
+/// Writes the header of a segment that has none: just made, or left by a creator that died.
+fn finish(
+    setup: &Setup<'_>,
+    mapping: &Mapping,
+    segment: Segment,
+    others: u64,
+) -> Result<Geometry, Obstacle> {
+    refuse_while_held(&setup.kernel)?;
+    if others > 0 {
+        return Err(Obstacle::Again);
+    }
+    if !setup.channel.create {
+        return Err(AttachReason::NotFound.into());
+    }
+    let geometry = setup.channel.new_geometry()?;
+    if mapping.bytes() != geometry.segment_bytes() {
+        // The set was there before the segment, so it was a channel's creator that died; but a
+        // segment that came without one is somebody else's.
+        if setup.made_set {
+            let evidence = format!("it has {} bytes, all zero", mapping.bytes());
+            return Err(AttachReason::Foreign {
+                object: "segment",
+                evidence,
+            }
+            .into());
+        }
+        segment.remove()?;
+        return Err(Obstacle::Again);
+    }
+    write(setup, mapping, geometry)?;
+    Ok(geometry)
+}
+
+fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(), AttachReason> {
+    let relaxed = Ordering::Relaxed;
+    let channel = setup.channel;
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|error| {
+        AttachReason::Environment(format!("the system gives no random bytes: {error}"))
+    })?;
+    let header = mapping.header();
+    header.identity.magic.store(UNFINISHED, relaxed);
+    header.producer.reset();
+    header.consumers.iter().for_each(Side::reset);
+    let identity = &header.identity;
+    layout::store_geometry(identity, geometry);
+    identity
+        .sync
+        .store(channel.sync.unwrap_or_default().to_bits(), relaxed);
+    identity.framing.store(channel.framing.to_bits(), relaxed);
+    identity
+        .semaphore_id
+        .store(setup.kernel.set().id(), relaxed);
+    identity.semaphore_count.store(SEMAPHORES.into(), relaxed);
+    identity.consumer_count.store(1, relaxed);
+    for (field, half) in identity.nonce.iter().zip(nonce.as_chunks::<8>().0) {
+        field.store(u64::from_ne_bytes(*half), relaxed);
+    }
+    let (device, inode) = channel.address().key_file();
+    identity.key_device.store(device, relaxed);
+    identity.key_inode.store(inode, relaxed);
+    identity
+        .creator_pid
+        .store(std::process::id().cast_signed(), relaxed);
+    identity
+        .creator_uid
+        .store(nix::unistd::geteuid().as_raw(), relaxed);
+    identity.created_at_ns.store(now_ns(), relaxed);
+    identity.store_name(channel.address().name());
+    // SYNC POINT: HEADER (with establish). All other fields are written before.
+    identity.magic.store(MAGIC, Ordering::Release);
+    Ok(())
+}
+
+/// Checks a finished header against what the kernel says and what was asked for.
+fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Geometry, Obstacle> {
+    let identity = &mapping.header().identity;
+    let relaxed = Ordering::Relaxed;
+    let version = identity.version.load(relaxed);
+    if version != VERSION {
+        return Err(AttachReason::Version {
+            found: version,
+            expected: VERSION,
+        }
+        .into());
+    }
+    let geometry = layout::load_geometry(identity, mapping.bytes())?;
+    check_identity(setup.channel, identity)?;
+    check_request(setup.channel, identity, geometry)?;
+    let id = setup.kernel.set().id();
+    if identity.semaphore_id.load(relaxed) != id {
+        adopt(setup, identity, id, others)?;
+    }
+    Ok(geometry)
+}
+
+/// Puts the new set in the place of one that was removed, when nobody uses the old one.
+fn adopt(setup: &Setup<'_>, identity: &Identity, id: i32, others: u64) -> Result<(), Obstacle> {
+    if objects::find_set(setup.channel.address())?.map(SemaphoreSet::id) != Some(id) {
+        return Err(Obstacle::Again);
+    }
+    if others > 0 {
+        return Err(AttachReason::SetRemoved { attached: others }.into());
+    }
+    identity.semaphore_id.store(id, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Checks that the key led to the channel that was meant.
+fn check_identity(channel: &Channel, identity: &Identity) -> Result<(), Obstacle> {
+    let found = identity.load_name()?;
+    let wanted = channel.address().name();
+    // Known by a number alone, a channel may have any name.
+    let by_file = channel.address().key_file() != (0, 0);
+    if (!wanted.is_empty() || by_file) && found != wanted {
+        return Err(AttachReason::NameCollision { found }.into());
+    }
+    let key_file = (
+        identity.key_device.load(Ordering::Relaxed),
+        identity.key_inode.load(Ordering::Relaxed),
+    );
+    if by_file && key_file != channel.address().key_file() {
+        return Err(AttachReason::KeyFile.into());
+    }
+    Ok(())
+}
+
+/// Checks that the channel is as it was asked for.
+fn check_request(
+    channel: &Channel,
+    identity: &Identity,
+    geometry: Geometry,
+) -> Result<(), Obstacle> {
+    let differs = |what, found: String, asked: String| {
+        Obstacle::Reason(AttachReason::Differs { what, found, asked })
+    };
+    if let Some(asked) = channel
+        .slots
+        .filter(|&asked| asked != geometry.slot_count())
+    {
+        return Err(differs(
+            "slot count",
+            geometry.slot_count().to_string(),
+            asked.to_string(),
+        ));
+    }
+    if let Some(asked) = channel
+        .slot_bytes
+        .filter(|&asked| asked != geometry.slot_bytes())
+    {
+        return Err(differs(
+            "slot size",
+            geometry.slot_bytes().to_string(),
+            asked.to_string(),
+        ));
+    }
+    let sync = identity.sync.load(Ordering::Relaxed);
+    match Sync::from_bits(sync) {
+        None => return Err(Corrupt::new("sync", sync.into(), "1").into()),
+        Some(found) => {
+            if let Some(asked) = channel.sync.filter(|&asked| asked != found) {
+                return Err(differs("sync", format!("{found:?}"), format!("{asked:?}")));
+            }
+        }
+    }
+    let framing = identity.framing.load(Ordering::Relaxed);
+    match Framing::from_bits(framing) {
+        None => Err(Corrupt::new("framing", framing.into(), "0 to 2").into()),
+        Some(found) if found != channel.framing => {
+            Err(AttachReason::framing(found, channel.framing).into())
+        }
+        Some(_) => Ok(()),
+    }
+}

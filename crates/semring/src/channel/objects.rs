@@ -1,0 +1,150 @@
+//! The two kernel objects: find or make them, and see whether they are what they should be.
+
+use sysv_ipc::{ErrorKind, Mode, Permissions, Segment, SegmentStat, SemaphoreSet};
+
+use crate::address::Address;
+use crate::error::AttachReason;
+use crate::layout::{HEADER_BYTES, SEMAPHORES};
+
+/// What `shmget` and `semget` are to check for existing objects: nothing, so that what belongs to
+/// somebody else is found, looked at and named.
+const NO_RIGHTS: Mode = Mode::from_bits(0);
+
+/// Finds the semaphore set; `None` when there is none.
+pub(super) fn find_set(address: &Address) -> Result<Option<SemaphoreSet>, sysv_ipc::Error> {
+    found(SemaphoreSet::open(address.key(), NO_RIGHTS))
+}
+
+/// Finds the segment; `None` when there is none.
+pub(super) fn find_segment(address: &Address) -> Result<Option<Segment>, sysv_ipc::Error> {
+    found(Segment::open(address.key(), NO_RIGHTS))
+}
+
+fn found<T>(result: Result<T, sysv_ipc::Error>) -> Result<Option<T>, sysv_ipc::Error> {
+    match result {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the semaphore set; `None` when somebody else just did.
+pub(super) fn make_set(
+    address: &Address,
+    mode: Mode,
+) -> Result<Option<SemaphoreSet>, sysv_ipc::Error> {
+    made(SemaphoreSet::create(address.key(), SEMAPHORES.into(), mode))
+}
+
+/// Makes the segment; `None` when somebody else just did.
+pub(super) fn make_segment(
+    address: &Address,
+    bytes: u64,
+    mode: Mode,
+) -> Result<Option<Segment>, AttachReason> {
+    crate::limits::check(bytes)?;
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    made(Segment::create(address.key(), bytes, mode)).map_err(AttachReason::System)
+}
+
+fn made<T>(result: Result<T, sysv_ipc::Error>) -> Result<Option<T>, sysv_ipc::Error> {
+    match result {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Checks that the set is ours to trust: owner, mode, and as many semaphores as a channel has.
+pub(super) fn check_set(
+    set: SemaphoreSet,
+    address: &Address,
+    mode: Mode,
+) -> Result<(), AttachReason> {
+    let object = "semaphore set";
+    let stat = set.stat().map_err(|error| unreadable(error, object))?;
+    check_permissions(&stat.permissions, address, mode, object)?;
+    if stat.count != usize::from(SEMAPHORES) {
+        let evidence = format!(
+            "it has {} semaphores, a channel's has {SEMAPHORES}",
+            stat.count
+        );
+        return Err(AttachReason::Foreign { object, evidence });
+    }
+    Ok(())
+}
+
+/// Checks that the segment is ours to trust: owner, mode, and room for a header.
+pub(super) fn check_segment(
+    segment: Segment,
+    address: &Address,
+    mode: Mode,
+) -> Result<SegmentStat, AttachReason> {
+    let object = "segment";
+    let stat = segment.stat().map_err(|error| unreadable(error, object))?;
+    check_permissions(&stat.permissions, address, mode, object)?;
+    if stat.bytes < HEADER_BYTES {
+        let evidence = format!(
+            "it has {} bytes, fewer than the {HEADER_BYTES} of a channel's header",
+            stat.bytes
+        );
+        return Err(AttachReason::Foreign { object, evidence });
+    }
+    Ok(stat)
+}
+
+/// An object that may not even be looked at belongs to somebody else.
+fn unreadable(error: sysv_ipc::Error, object: &'static str) -> AttachReason {
+    match error.kind() {
+        ErrorKind::AccessDenied => AttachReason::Foreign {
+            object,
+            evidence: "its mode gives this user no access".to_owned(),
+        },
+        _ => AttachReason::System(error),
+    }
+}
+
+/// The creator counts as much as the owner: who makes an object can give it away and keep all
+/// rights to it.
+fn check_permissions(
+    permissions: &Permissions,
+    address: &Address,
+    mode: Mode,
+    object: &'static str,
+) -> Result<(), AttachReason> {
+    const ROOT: u32 = 0;
+    let (creator, owner) = (permissions.creator_user_id, permissions.owner_user_id);
+    let (expected, own) = (address.owner(), nix::unistd::geteuid().as_raw());
+    let trusted = |user| user == expected || user == own || user == ROOT;
+    if !trusted(creator) || !trusted(owner) {
+        return Err(AttachReason::Owner {
+            object,
+            creator,
+            owner,
+            expected,
+        });
+    }
+    if permissions.mode.is_wider_than(mode) {
+        return Err(AttachReason::Mode {
+            object,
+            found: permissions.mode,
+            asked: mode,
+        });
+    }
+    Ok(())
+}
+
+/// Removes the segment first and the set, which carries the lock, last.
+///
+/// Whoever waits for the lock learns of it by the set's end and starts again.
+pub(super) fn remove(segment: Segment, set: SemaphoreSet) -> Result<(), sysv_ipc::Error> {
+    already_gone(segment.remove())?;
+    already_gone(set.remove())
+}
+
+fn already_gone(result: Result<(), sysv_ipc::Error>) -> Result<(), sysv_ipc::Error> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::Removed => Ok(()),
+        result => result,
+    }
+}

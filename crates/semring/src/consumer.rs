@@ -1,0 +1,344 @@
+//! The end that receives. The mirror image of `producer.rs`.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::atomic::Ordering;
+
+use crate::channel::{CloseOutcome, Link};
+use crate::clock::now_ns;
+use crate::error::{Corrupt, Fault, RecvError, RecvIntoError, Role, Stop, TryRecvError};
+use crate::gate::strict::Strict;
+use crate::gate::{Gate, View};
+use crate::layout::{Side, Word};
+use crate::ring::{Place, Ring, distance};
+use crate::semaphores::Kernel;
+use crate::{Calls, Canceller, Deadline, Geometry};
+
+/// Receives messages from a channel.
+///
+/// A message is *released* when its [`Message`] is dropped: only then may the producer use its room
+/// again. What was received and not released when a consumer dies goes to its successor, marked as
+/// [redelivered](Message::is_redelivered). There is one consumer at a time.
+pub struct Consumer {
+    view: ConsumerView,
+    gate: Strict<Kernel>,
+    /// Position after the last message that an earlier consumer has been handed.
+    redelivered_before: u64,
+    link: Link,
+}
+
+/// The ring as the consumer sees it.
+pub(crate) struct ConsumerView {
+    ring: Ring,
+    /// Messages released: the own position.
+    head: u64,
+    /// Messages committed, when last looked at; at most `slot_count` ahead of `head`.
+    tail: u64,
+}
+
+impl ConsumerView {
+    fn side(&self) -> &Side {
+        self.ring.side(Role::Consumer)
+    }
+
+    /// Loads the producer's position and checks it: it only grows, and not past the ring.
+    fn look(&mut self) -> Result<u32, Corrupt> {
+        let tail = self.ring.tail();
+        let slot_count = self.ring.geometry().slot_count();
+        let on_the_way = distance(tail, self.head, slot_count);
+        match on_the_way {
+            Some(count) if distance(self.tail, self.head, slot_count) <= on_the_way => {
+                self.tail = tail;
+                Ok(count)
+            }
+            _ => {
+                let last = self.head.wrapping_add(slot_count.into());
+                Err(Corrupt::new(
+                    "tail",
+                    tail,
+                    format!("{} to {last}", self.tail),
+                ))
+            }
+        }
+    }
+}
+
+impl View for ConsumerView {
+    const ROLE: Role = Role::Consumer;
+
+    fn ready(&mut self) -> Result<u32, Corrupt> {
+        self.look()
+    }
+
+    fn peer_word(&self) -> Word {
+        self.ring.word(Role::Producer)
+    }
+
+    fn note_sleep(&self, asleep: bool) {
+        self.side().note_sleep(asleep, now_ns());
+    }
+
+    fn note_spurious(&self) {
+        self.side().note_spurious();
+    }
+}
+
+impl Consumer {
+    pub(crate) fn new(
+        ring: Ring,
+        gate: Strict<Kernel>,
+        link: Link,
+        (head, tail): (u64, u64),
+    ) -> Self {
+        let redelivered_before = ring.side(Role::Consumer).handed_out.load(Ordering::Relaxed);
+        Self {
+            view: ConsumerView { ring, head, tail },
+            gate,
+            redelivered_before,
+            link,
+        }
+    }
+
+    /// Receives the next message, waiting as long as the ring is empty. `None` is the end of the
+    /// stream: the producer has closed, and all it had sent has been received.
+    ///
+    /// `P(FULL)`, read, `V(EMPTY)`: the second call is made when the message is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`], which says why there is no message though the stream has not ended.
+    pub fn recv(&mut self) -> Result<Option<Message<'_>>, RecvError> {
+        self.recv_deadline(Deadline::NEVER)
+    }
+
+    /// Receives the next message, waiting no longer than until `deadline` while the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
+    pub fn recv_deadline(&mut self, deadline: Deadline) -> Result<Option<Message<'_>>, RecvError> {
+        match self.gate.acquire(&mut self.view, deadline) {
+            Ok(()) => {} // P(FULL)
+            Err(Stop::Closed) => {
+                self.note_end();
+                return Ok(None);
+            }
+            Err(Stop::PeerLost) => return Err(RecvError::PeerLost),
+            Err(Stop::TimedOut) => return Err(RecvError::TimedOut),
+            Err(Stop::Cancelled) => return Err(RecvError::Cancelled),
+            Err(Stop::Fault(fault)) => return Err(fault.into()),
+        }
+        let position = self.view.head;
+        let (place, length) = self.view.ring.described(position).map_err(Fault::from)?;
+        self.gate.spend(1);
+        self.hand_out(position);
+        Ok(Some(Message {
+            consumer: self,
+            position,
+            place,
+            length,
+            settled: false,
+        })) // read
+    }
+
+    /// Receives the next message if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`], which says why there is no message though the stream has not ended.
+    pub fn try_recv(&mut self) -> Result<Option<Message<'_>>, TryRecvError> {
+        Ok(self.recv_deadline(Deadline::after(std::time::Duration::ZERO))?)
+    }
+
+    /// Copies the next message into `buffer` and releases it, waiting as long as the ring is empty.
+    /// Returns its length, or `None` at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvIntoError`]; a message that does not fit is not lost, the next call has it again.
+    pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, RecvIntoError> {
+        let Some(message) = self.recv()? else {
+            return Ok(None);
+        };
+        let (message_bytes, buffer_bytes) = (message.len(), buffer.len());
+        let Some(target) = buffer.get_mut(..message_bytes) else {
+            message.put_back();
+            return Err(RecvIntoError::TooSmall {
+                message_bytes,
+                buffer_bytes,
+            });
+        };
+        target.copy_from_slice(&message);
+        message.release().map_err(RecvError::from)?;
+        Ok(Some(message_bytes))
+    }
+
+    /// Notes, before the message is handed out, that it was: a successor marks it as redelivered.
+    fn hand_out(&self, position: u64) {
+        self.view
+            .side()
+            .handed_out
+            .store(position.wrapping_add(1), Ordering::Relaxed);
+        if self.is_redelivered(position) {
+            self.view.side().count_redelivered();
+        }
+    }
+
+    fn is_redelivered(&self, position: u64) -> bool {
+        let slot_count = self.view.ring.geometry().slot_count();
+        distance(self.redelivered_before, position, slot_count).is_some_and(|behind| behind > 0)
+    }
+
+    /// Acknowledges the message in hand, and tells the producer.
+    fn release(&mut self, length: u32) -> Result<(), Fault> {
+        self.view.head = self.view.head.wrapping_add(1);
+        self.view.ring.acknowledge(self.view.head);
+        let posted = self.gate.post(1); // V(EMPTY)
+        self.view.side().count_message(length.into());
+        match posted {
+            // Nobody is left to be told; the next call has the news when the memory is empty.
+            Err(Fault::Removed) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Notes which end of stream was seen, so that the last one out may remove the channel.
+    fn note_end(&self) {
+        let epoch = self.view.peer_word().epoch();
+        self.view.side().end_seen.store(epoch, Ordering::Release);
+    }
+
+    /// Leaves in order. What was not received stays for the next consumer. The last one out of a
+    /// stream whose end has been seen removes segment and semaphore set.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
+    pub fn close(self) -> Result<CloseOutcome, Fault> {
+        self.link.close(&self.view.ring, self.gate.semaphores())
+    }
+
+    /// Returns the position of the next message: how many were ever released.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.view.head
+    }
+
+    /// Returns how many messages are committed and not yet released; stale when it is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`] when the producer's position makes no sense.
+    pub fn unread(&mut self) -> Result<u32, Corrupt> {
+        self.view.look()
+    }
+
+    /// Returns the ring's sizes.
+    #[must_use]
+    pub const fn geometry(&self) -> Geometry {
+        self.view.ring.geometry()
+    }
+
+    /// Returns what the channel consists of.
+    #[must_use]
+    pub const fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Returns the semaphore calls of this handle, by kind.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.gate.semaphores().calls()
+    }
+
+    /// Returns what ends a wait of this consumer from another thread.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        self.gate.semaphores().canceller()
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.link.abandon(self.gate.semaphores());
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("head", &self.view.head)
+            .field("tail", &self.view.tail)
+            .field("link", &self.link)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Holds one received message in place. Dropping it releases it.
+pub struct Message<'a> {
+    consumer: &'a mut Consumer,
+    position: u64,
+    place: Place,
+    length: u32,
+    settled: bool,
+}
+
+impl Message<'_> {
+    /// Returns the position: how many messages were sent before this one since the channel was made.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Tells whether an earlier consumer had this message in hand when it ended, and so may have
+    /// dealt with it.
+    #[must_use]
+    pub fn is_redelivered(&self) -> bool {
+        self.consumer.is_redelivered(self.position)
+    }
+
+    /// Releases the message, as dropping does, and says when that fails. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses to tell the producer.
+    pub fn release(mut self) -> Result<(), Fault> {
+        self.settled = true;
+        self.consumer.release(self.length)
+    }
+
+    /// Gives the message back unreleased: the next call receives it again, and so does a successor.
+    pub fn put_back(mut self) {
+        self.settled = true;
+        self.consumer.gate.refund(1);
+    }
+}
+
+impl Deref for Message<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.consumer
+            .view
+            .ring
+            .message(self.position, self.place, self.length)
+    }
+}
+
+impl Drop for Message<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            // The next call meets the same fault and reports it.
+            let _ = self.consumer.release(self.length);
+        }
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("position", &self.position)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}

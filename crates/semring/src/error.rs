@@ -1,0 +1,514 @@
+//! What can go wrong: one enum for each operation, with what that operation can meet.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use sysv_ipc::{ErrorKind, Key, Mode};
+
+use crate::Framing;
+use crate::layout::{MAX_SLOT_BYTES, MAX_SLOTS};
+
+/// Names one of the two ends of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that sends.
+    Producer,
+    /// The end that receives.
+    Consumer,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        })
+    }
+}
+
+/// Says that the shared memory holds something that the protocol never puts there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the segment is damaged: {field} is {found}, expected {expected}; another program writes into \
+     it, or its maker was a different version"
+)]
+pub struct Corrupt {
+    /// The field, as in docs/layout.md.
+    pub field: &'static str,
+    /// What stands there.
+    pub found: u64,
+    /// What may stand there.
+    pub expected: Cow<'static, str>,
+}
+
+impl Corrupt {
+    pub(crate) fn new(
+        field: &'static str,
+        found: u64,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            field,
+            found,
+            expected: expected.into(),
+        }
+    }
+}
+
+/// Says what ends the use of a channel, whatever the operation was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The semaphore set is gone.
+    #[error(
+        "the channel's semaphore set was removed under us, by `ipcrm` or at somebody's log-out \
+         (systemd's RemoveIPC); start both sides again"
+    )]
+    Removed,
+    /// The shared memory does not make sense.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// The kernel refused a call.
+    #[error(transparent)]
+    System(sysv_ipc::Error),
+}
+
+impl From<sysv_ipc::Error> for Fault {
+    fn from(error: sysv_ipc::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Removed => Self::Removed,
+            _ => Self::System(error),
+        }
+    }
+}
+
+/// Says why a wait ended without what was waited for; each operation makes its own error of it.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Closed,
+    PeerLost,
+    TimedOut,
+    Cancelled,
+    Fault(Fault),
+}
+
+impl<E: Into<Fault>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Says why [`Producer::send`](crate::Producer::send) or a loan failed; the message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The ring is full and the consumer has left in order. Reported once; a later call waits for
+    /// the next consumer.
+    #[error("the ring is full and the consumer has closed; what it holds waits for the next one")]
+    Closed,
+    /// The ring is full and the consumer has died. Reported once; a later call waits for its
+    /// successor.
+    #[error("the ring is full and the consumer has died; what it holds waits for its successor")]
+    PeerLost,
+    /// The deadline passed while the ring was full.
+    #[error("timed out: the ring stayed full")]
+    TimedOut,
+    /// [`Canceller::cancel`](crate::Canceller::cancel) was called.
+    #[error("cancelled while sending")]
+    Cancelled,
+    /// The message is longer than a slot.
+    #[error(
+        "a message of {bytes} bytes does not fit into a slot of {limit}; send less at a time, or \
+         create the channel with larger slots"
+    )]
+    TooLong {
+        /// Bytes in the message.
+        bytes: usize,
+        /// Bytes in a slot.
+        limit: u64,
+    },
+    /// The channel cannot be used any more.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Says why [`Producer::try_send`](crate::Producer::try_send) failed; the message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrySendError {
+    /// The ring is full.
+    #[error("the ring is full")]
+    Full,
+    /// See [`SendError::Closed`].
+    #[error("{}", SendError::Closed)]
+    Closed,
+    /// See [`SendError::PeerLost`].
+    #[error("{}", SendError::PeerLost)]
+    PeerLost,
+    /// See [`SendError::Cancelled`].
+    #[error("{}", SendError::Cancelled)]
+    Cancelled,
+    /// See [`SendError::TooLong`].
+    #[error("{}", SendError::TooLong { bytes: *bytes, limit: *limit })]
+    TooLong {
+        /// Bytes in the message.
+        bytes: usize,
+        /// Bytes in a slot.
+        limit: u64,
+    },
+    /// The channel cannot be used any more.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<SendError> for TrySendError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Closed => Self::Closed,
+            SendError::PeerLost => Self::PeerLost,
+            SendError::TimedOut => Self::Full,
+            SendError::Cancelled => Self::Cancelled,
+            SendError::TooLong { bytes, limit } => Self::TooLong { bytes, limit },
+            SendError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<Stop> for SendError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Closed => Self::Closed,
+            Stop::PeerLost => Self::PeerLost,
+            Stop::TimedOut => Self::TimedOut,
+            Stop::Cancelled => Self::Cancelled,
+            Stop::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+/// Says why [`Producer::drain`](crate::Producer::drain) ended before the ring was empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DrainError {
+    /// The consumer has left in order, with messages unread. Reported once.
+    #[error("the consumer has closed before it had read everything")]
+    Closed,
+    /// The consumer has died, with messages unread. Reported once.
+    #[error("the consumer has died before it had read everything")]
+    PeerLost,
+    /// The deadline passed.
+    #[error("timed out: the consumer has not read everything")]
+    TimedOut,
+    /// [`Canceller::cancel`](crate::Canceller::cancel) was called.
+    #[error("cancelled while waiting for the consumer to read everything")]
+    Cancelled,
+    /// The channel cannot be used any more.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<Stop> for DrainError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Closed => Self::Closed,
+            Stop::PeerLost => Self::PeerLost,
+            Stop::TimedOut => Self::TimedOut,
+            Stop::Cancelled => Self::Cancelled,
+            Stop::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+/// Says why [`Consumer::recv`](crate::Consumer::recv) returned no message though the stream has not
+/// ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// The producer has died, and all it had sent has been received. Reported once; a later call
+    /// waits for its successor.
+    #[error("the producer has died; all it had sent has been received")]
+    PeerLost,
+    /// The deadline passed while the ring was empty.
+    #[error("timed out: no message came")]
+    TimedOut,
+    /// [`Canceller::cancel`](crate::Canceller::cancel) was called.
+    #[error("cancelled while receiving")]
+    Cancelled,
+    /// The channel cannot be used any more.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Says why [`Consumer::try_recv`](crate::Consumer::try_recv) returned no message though the stream
+/// has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TryRecvError {
+    /// The ring is empty.
+    #[error("the ring is empty")]
+    Empty,
+    /// See [`RecvError::PeerLost`].
+    #[error("{}", RecvError::PeerLost)]
+    PeerLost,
+    /// See [`RecvError::Cancelled`].
+    #[error("{}", RecvError::Cancelled)]
+    Cancelled,
+    /// The channel cannot be used any more.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<RecvError> for TryRecvError {
+    fn from(error: RecvError) -> Self {
+        match error {
+            RecvError::PeerLost => Self::PeerLost,
+            RecvError::TimedOut => Self::Empty,
+            RecvError::Cancelled => Self::Cancelled,
+            RecvError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+/// Says why [`Consumer::recv_into`](crate::Consumer::recv_into) copied no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvIntoError {
+    /// The message is longer than the buffer; it was put back and comes again.
+    #[error("the message has {message_bytes} bytes, the buffer only {buffer_bytes}")]
+    TooSmall {
+        /// Bytes in the message.
+        message_bytes: usize,
+        /// Bytes in the buffer.
+        buffer_bytes: usize,
+    },
+    /// No message came.
+    #[error(transparent)]
+    Recv(#[from] RecvError),
+}
+
+/// Says which size is outside its bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GeometryError {
+    /// Not a power of two from 1 to [`MAX_SLOTS`].
+    #[error("{slot_count} slots are not possible: use a power of two from 1 to {MAX_SLOTS}{}",
+        nearest(*slot_count))]
+    SlotCount {
+        /// What was asked for.
+        slot_count: u32,
+    },
+    /// Not from 1 to [`MAX_SLOT_BYTES`].
+    #[error("a slot of {slot_bytes} bytes is not possible: use 1 to {MAX_SLOT_BYTES} bytes")]
+    SlotBytes {
+        /// What was asked for.
+        slot_bytes: u64,
+    },
+}
+
+/// Suggests the powers of two around a number that is none.
+fn nearest(slot_count: u32) -> String {
+    if slot_count == 0 || slot_count >= MAX_SLOTS {
+        return String::new();
+    }
+    let above = slot_count.next_power_of_two();
+    format!(", for instance {} or {above}", above / 2)
+}
+
+/// Says why a role of a channel was not taken: which channel, and the [reason](AttachReason).
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot attach as {role} to {channel} (key {key}): {reason}")]
+pub struct AttachError {
+    /// The role that was wanted.
+    pub role: Role,
+    /// The channel, as its address reads.
+    pub channel: String,
+    /// Its key.
+    pub key: Key,
+    /// What stood in the way.
+    pub reason: AttachReason,
+}
+
+/// Says why [`Channel::remove`](crate::Channel::remove) removed nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot remove {channel} (key {key}): {reason}")]
+pub struct RemoveError {
+    /// The channel, as its address reads.
+    pub channel: String,
+    /// Its key.
+    pub key: Key,
+    /// What stood in the way.
+    pub reason: AttachReason,
+}
+
+/// Says what stood in the way of attaching to a channel. Nothing was changed or removed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttachReason {
+    /// There is no such channel, and none was to be created.
+    #[error("there is no such channel; start the writer, which creates it")]
+    NotFound,
+    /// Somebody has the role.
+    #[error("{role} role held by PID {pid} since {since}; a channel has one {role} at a time")]
+    RoleTaken {
+        /// The role.
+        role: Role,
+        /// The process that has it.
+        pid: i32,
+        /// When it took it, as text.
+        since: String,
+    },
+    /// Creator or owner of an object is somebody else.
+    #[error(
+        "the {object} was made by user {creator} and belongs to user {owner}, not to user \
+         {expected}; use another channel, or name its owner (USER/NAME) if you trust them"
+    )]
+    Owner {
+        /// `segment` or `semaphore set`.
+        object: &'static str,
+        /// User id of the creator.
+        creator: u32,
+        /// User id of the owner.
+        owner: u32,
+        /// User id that both should be.
+        expected: u32,
+    },
+    /// An object can be used by more people than was asked for.
+    #[error(
+        "the {object} has mode {found}, which is wider than {asked}; pass `--mode {found}` if that \
+         is meant, or remove it with `ipcrm`"
+    )]
+    Mode {
+        /// `segment` or `semaphore set`.
+        object: &'static str,
+        /// Its mode.
+        found: Mode,
+        /// The mode asked for.
+        asked: Mode,
+    },
+    /// An object of this key was made by another program.
+    #[error("the {object} with this key belongs to another program: {evidence}; use another key")]
+    Foreign {
+        /// `segment` or `semaphore set`.
+        object: &'static str,
+        /// What shows it.
+        evidence: String,
+    },
+    /// The segment was made by another version.
+    #[error(
+        "the segment has layout version {found}, this program knows {expected}; use matching versions"
+    )]
+    Version {
+        /// Its version.
+        found: u32,
+        /// Ours.
+        expected: u32,
+    },
+    /// The channel exists with another geometry, framing or mode of waiting.
+    #[error("it has {what} {found}, you asked for {asked}; ask for the same or leave it out")]
+    Differs {
+        /// What differs.
+        what: &'static str,
+        /// What it has.
+        found: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// Another channel's name has the same key.
+    #[error(
+        "its key already belongs to the channel {found:?}: two names collide, use another name"
+    )]
+    NameCollision {
+        /// The name in the segment.
+        found: String,
+    },
+    /// The key file is not the one the channel was made with.
+    #[error(
+        "the key file is not the one it was made with: it was replaced, or two files have the same \
+         `ftok` key; use the original file, or another one"
+    )]
+    KeyFile,
+    /// The segment was removed while somebody uses it.
+    #[error(
+        "its segment was removed under its user (`ipcrm -m`), who still holds the {role} role; end \
+         that process first"
+    )]
+    RemovedUnderUser {
+        /// The role that is still held.
+        role: Role,
+    },
+    /// The semaphore set was removed while somebody uses the segment.
+    #[error(
+        "its semaphore set was removed (`ipcrm -s`, or systemd's RemoveIPC at a log-out) while \
+         {attached} other processes use it; they notice at their next step, try again then"
+    )]
+    SetRemoved {
+        /// Others attached to the segment.
+        attached: u64,
+    },
+    /// Sizes outside their bounds.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    /// The segment would exceed a limit of the machine.
+    #[error("it needs {needed} bytes of shared memory, but {limit}")]
+    TooLarge {
+        /// Bytes of the segment.
+        needed: u64,
+        /// Which limit, how much it allows, and what to do.
+        limit: String,
+    },
+    /// Somebody holds the SETUP lock.
+    #[error("PID {pid} has been setting it up for too long (is it stopped?)")]
+    SetupBusy {
+        /// The process that has the lock.
+        pid: i32,
+    },
+    /// The shared memory does not make sense.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// The kernel refused a call.
+    #[error(transparent)]
+    System(sysv_ipc::Error),
+    /// The operating system gave no random bytes, or no look at its limits.
+    #[error("{0}")]
+    Environment(String),
+    /// What the channel is known by cannot be used.
+    #[error("{0}")]
+    Address(#[from] AddressError),
+}
+
+impl AttachReason {
+    /// Returns the wording for a framing that differs.
+    pub(crate) fn framing(found: Framing, asked: Framing) -> Self {
+        Self::Differs {
+            what: "framing",
+            found: found.to_string(),
+            asked: asked.to_string(),
+        }
+    }
+}
+
+/// Says why something cannot be the address of a channel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// The name is empty, too long, or holds a character that it may not.
+    #[error(
+        "{name:?} cannot be the name of a channel: use 1 to 188 bytes without `/` and control \
+         characters"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The key file cannot be used.
+    #[error("cannot make a key of {path}: {error}")]
+    Path {
+        /// The file.
+        path: String,
+        /// What the kernel said.
+        error: sysv_ipc::Error,
+    },
+    /// Key 0 leads to nothing.
+    #[error("key 0 is IPC_PRIVATE, which no other process can find; use another number")]
+    PrivateKey,
+}

@@ -1,0 +1,120 @@
+//! How a side waits for the other: the permits, and the verdict on a peer that does not come.
+//!
+//! The positions in shared memory are the truth; a semaphore's unit is a permit to go on. Permits
+//! may be in surplus, never in deficit, so whoever gets one looks at the positions again, and throws
+//! away what turns out to be worthless. docs/protocol.md has the reasons.
+
+pub(crate) mod strict;
+
+use crate::Deadline;
+use crate::error::{Corrupt, Fault, Role, Stop};
+use crate::layout::{State, Word};
+use crate::semaphores::Semaphores;
+
+/// Lets a side wait until it may go on, and tells the other that it may.
+pub(crate) trait Gate {
+    /// P: returns once the side has at least one credit, a permit in hand that the positions bear out.
+    fn acquire<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop>;
+
+    /// Waits, beyond the credits in hand, for at least one more.
+    fn acquire_more<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop>;
+
+    /// Uses up `count` credits in hand.
+    fn spend(&mut self, count: u32);
+
+    /// Takes credits back into the hand, of what was not used after all.
+    fn refund(&mut self, count: u32);
+
+    /// Gives the permits in hand back to the semaphore.
+    fn return_credits(&mut self) -> Result<(), Fault>;
+
+    /// V: tells the peer of `count` exchanges.
+    fn post(&mut self, count: u16) -> Result<(), Fault>;
+}
+
+/// Shows a gate the ring, as one side sees it.
+pub(crate) trait View {
+    /// The side that waits.
+    const ROLE: Role;
+
+    /// Loads the peer's position afresh and returns with how many slots, or messages, the side could
+    /// go on, those for which it has credits included.
+    fn ready(&mut self) -> Result<u32, Corrupt>;
+
+    /// Loads the peer's epoch and state in one step.
+    fn peer_word(&self) -> Word;
+
+    /// Tells the observers that the side sleeps, or that it no longer does.
+    fn note_sleep(&self, asleep: bool);
+
+    /// Tells the observers of a permit that was worthless.
+    fn note_spurious(&self);
+}
+
+/// Remembers what of the peer's end has been reported: each epoch's once.
+#[derive(Debug, Default)]
+pub(crate) struct Reported {
+    epoch: Option<u64>,
+}
+
+impl Reported {
+    /// Counts this epoch's end as reported.
+    pub(crate) const fn set(&mut self, epoch: u64) {
+        self.epoch = Some(epoch);
+    }
+}
+
+/// Says what is to be thought of a peer that has given nothing to go on with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It gave something meanwhile: look again.
+    Ready,
+    /// It is there, or may still come: wait.
+    Wait,
+    /// It left in order.
+    Closed,
+    /// It died.
+    Lost,
+}
+
+/// Judges the peer of a side that holds `credits` and has nothing else to go on with.
+///
+/// The order is the point. Word, role, the same word again: so that the role tested is that of the
+/// epoch judged, neither a newcomer's taken for a corpse's nor a close taken for a death. Then the
+/// position, afresh: so that nothing committed before the end is passed over.
+pub(crate) fn judge<V: View>(
+    semaphores: &impl Semaphores,
+    view: &mut V,
+    credits: u32,
+    reported: &mut Reported,
+) -> Result<Verdict, Fault> {
+    let word = loop {
+        let word = view.peer_word();
+        if !semaphores.is_free(V::ROLE.peer())? {
+            return Ok(Verdict::Wait);
+        }
+        if view.peer_word() == word {
+            break word;
+        }
+    };
+    if view.ready()? > credits {
+        return Ok(Verdict::Ready);
+    }
+    let epoch = word.epoch();
+    if reported.epoch == Some(epoch) {
+        return Ok(Verdict::Wait);
+    }
+    match (word.state(), V::ROLE) {
+        (State::Never, _) => Ok(Verdict::Wait),
+        // A stream's end stays its end however often one asks, until another producer comes.
+        (State::Closed, Role::Consumer) => Ok(Verdict::Closed),
+        (State::Closed, Role::Producer) => {
+            reported.set(epoch);
+            Ok(Verdict::Closed)
+        }
+        (State::Attached, _) => {
+            reported.set(epoch);
+            Ok(Verdict::Lost)
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The literal form: `P(EMPTY)` write `V(FULL)` / `P(FULL)` read `V(EMPTY)`.
+//!
+//! One semaphore call before and one after each exchange, on each side.
+
+use crate::Deadline;
+use crate::error::{Fault, Role, Stop};
+use crate::gate::{Gate, Reported, Verdict, View, judge};
+use crate::semaphores::{Semaphore, Semaphores, Waited};
+
+/// Waits for a permit before each exchange and posts one after it.
+#[derive(Debug)]
+pub(crate) struct Strict<S> {
+    semaphores: S,
+    /// Where this side's permits come from.
+    mine: Semaphore,
+    /// Where it posts the peer's.
+    theirs: Semaphore,
+    /// Permits in hand.
+    credits: u32,
+    /// Most permits to take in one call.
+    credit_limit: u32,
+    reported: Reported,
+}
+
+/// Tells what a look at the positions, and then at the semaphore, has shown.
+enum Look {
+    /// Credits are in hand.
+    Granted,
+    /// There is something to go on with, and a living peer is about to post the permit for it.
+    OnItsWay,
+    /// There is nothing to go on with.
+    Nothing,
+}
+
+impl<S: Semaphores> Strict<S> {
+    pub(crate) const fn new(
+        semaphores: S,
+        mine: Semaphore,
+        theirs: Semaphore,
+        reported: Reported,
+    ) -> Self {
+        Self {
+            semaphores,
+            mine,
+            theirs,
+            credits: 0,
+            credit_limit: 1,
+            reported,
+        }
+    }
+
+    pub(crate) const fn semaphores(&self) -> &S {
+        &self.semaphores
+    }
+
+    /// Looks before waiting: with something to go on with, takes a permit for it if one comes at
+    /// once, or if the peer died before it could post it.
+    fn look<V: View>(&mut self, view: &mut V) -> Result<Look, Fault> {
+        let ready = view.ready()?.saturating_sub(self.credits);
+        if ready == 0 {
+            return Ok(Look::Nothing);
+        }
+        let units = ready.min(self.credit_limit);
+        // A ring has at most 16384 slots.
+        let granted = self
+            .semaphores
+            .try_take(self.mine, u16::try_from(units).unwrap_or(u16::MAX))?;
+        // Truth first: a permit may have died with its owner, what it stood for has not.
+        if granted || self.semaphores.is_free(V::ROLE.peer())? {
+            self.credits += units;
+            return Ok(Look::Granted);
+        }
+        Ok(Look::OnItsWay)
+    }
+
+    /// Sleeps until a unit comes. True when it was worth something.
+    fn sleep(&mut self, view: &mut impl View, deadline: Deadline) -> Result<bool, Stop> {
+        view.note_sleep(true);
+        let waited = self.semaphores.take(self.mine, deadline);
+        view.note_sleep(false);
+        match waited? {
+            Waited::TimedOut => Err(Stop::TimedOut),
+            Waited::Taken if view.ready()? > self.credits => {
+                self.credits += 1;
+                Ok(true)
+            }
+            Waited::Taken => {
+                view.note_spurious();
+                Ok(false)
+            }
+        }
+    }
+
+    fn wait_for_permit<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop> {
+        loop {
+            if self.semaphores.cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            match self.look(view)? {
+                Look::Granted => return Ok(()),
+                Look::OnItsWay => {}
+                Look::Nothing => {
+                    match judge(&self.semaphores, view, self.credits, &mut self.reported)? {
+                        Verdict::Ready => continue,
+                        Verdict::Closed => return Err(Stop::Closed),
+                        Verdict::Lost => return Err(Stop::PeerLost),
+                        Verdict::Wait => {}
+                    }
+                }
+            }
+            if deadline.remaining().is_some_and(|left| left.is_zero()) {
+                return Err(Stop::TimedOut);
+            }
+            if self.sleep(view, deadline)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<S: Semaphores> Gate for Strict<S> {
+    fn acquire<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop> {
+        if self.credits > 0 {
+            return Ok(());
+        }
+        self.acquire_more(view, deadline)
+    }
+
+    fn acquire_more<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop> {
+        match self.wait_for_permit(view, deadline) {
+            // The set is gone, but what is in memory is not, and needs no permit any more.
+            Err(Stop::Fault(Fault::Removed))
+                if V::ROLE == Role::Consumer && view.ready()? > self.credits =>
+            {
+                self.credits += 1;
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn spend(&mut self, count: u32) {
+        self.credits = self.credits.saturating_sub(count);
+    }
+
+    fn refund(&mut self, count: u32) {
+        self.credits += count;
+    }
+
+    fn return_credits(&mut self) -> Result<(), Fault> {
+        let credits = u16::try_from(self.credits).unwrap_or(u16::MAX);
+        self.credits = 0;
+        if credits == 0 {
+            Ok(())
+        } else {
+            self.semaphores.post(self.mine, credits)
+        }
+    }
+
+    fn post(&mut self, count: u16) -> Result<(), Fault> {
+        self.semaphores.post(self.theirs, count)
+    }
+}

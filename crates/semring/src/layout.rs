@@ -1,0 +1,561 @@
+//! The byte map of `docs/layout.md`, and the geometry that fills it in.
+//!
+//! Every number that is read from a segment is checked here before anything is done with it.
+
+// The one cast: from the start of a segment to its header.
+#![allow(unsafe_code)]
+
+use std::mem::offset_of;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use crate::error::{Corrupt, GeometryError};
+
+/// The finished segment's first eight bytes.
+pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"semring\x01");
+/// The same while the header is being written.
+pub(crate) const UNFINISHED: u64 = u64::from_ne_bytes(*b"semring?");
+/// The version of the byte map.
+pub(crate) const VERSION: u32 = 1;
+/// Bytes before the descriptors.
+pub(crate) const HEADER_BYTES: usize = 4096;
+const HEADER_BYTES_U32: u32 = 4096;
+/// Bytes of a descriptor.
+pub(crate) const DESCRIPTOR_BYTES: usize = 64;
+/// Longest message that travels inside its descriptor.
+pub const INLINE_BYTES: usize = 56;
+/// Descriptor's slot number of a message that stands inline.
+pub(crate) const INLINE: u32 = u32::MAX;
+/// Most slots: a semaphore holds 32767, and counts reach twice the slots (docs/protocol.md).
+pub const MAX_SLOTS: u32 = 16384;
+/// Longest message that a slot may hold.
+pub const MAX_SLOT_BYTES: u64 = (1 << 32) - 4096;
+/// Semaphores in the set of a channel with one consumer.
+pub(crate) const SEMAPHORES: u16 = 5;
+/// Longest name of a channel in bytes.
+pub const MAX_NAME_BYTES: usize = 188;
+
+const PAGE_BYTES: u64 = 4096;
+const CACHE_LINE_BYTES: u64 = 64;
+const MAX_CONSUMERS: usize = 6;
+
+/// What stands at the start of a segment.
+#[repr(C)]
+pub(crate) struct Header {
+    pub identity: Identity,
+    pub producer: Side,
+    pub consumers: [Side; MAX_CONSUMERS],
+}
+
+/// Says what the segment is; written once, `magic` last.
+#[repr(C)]
+pub(crate) struct Identity {
+    pub magic: AtomicU64,
+    pub version: AtomicU32,
+    pub header_bytes: AtomicU32,
+    pub segment_bytes: AtomicU64,
+    pub slot_bytes: AtomicU64,
+    pub slot_stride: AtomicU64,
+    pub slot_count: AtomicU32,
+    pub sync: AtomicU32,
+    pub descriptors_offset: AtomicU64,
+    pub slots_offset: AtomicU64,
+    pub semaphore_id: AtomicI32,
+    pub semaphore_count: AtomicU32,
+    pub framing: AtomicU32,
+    pub consumer_count: AtomicU32,
+    pub nonce: [AtomicU64; 2],
+    pub key_device: AtomicU64,
+    pub key_inode: AtomicU64,
+    pub creator_pid: AtomicI32,
+    pub creator_uid: AtomicU32,
+    pub created_at_ns: AtomicU64,
+    pub name_bytes: AtomicU32,
+    pub name: [AtomicU8; MAX_NAME_BYTES],
+    pub type_bytes: AtomicU64,
+    pub type_align: AtomicU32,
+    pub type_name_bytes: AtomicU32,
+    pub type_name: [AtomicU8; 176],
+}
+
+/// Holds what one side tells the other: 128 bytes for its position, 128 for its status, 256 for what
+/// the other side does not read.
+#[repr(C)]
+pub(crate) struct Side {
+    pub position: AtomicU64,
+    _position_line: [u64; 15],
+    pub word: AtomicU64,
+    pub waiting: AtomicU32,
+    pub registered: AtomicU32,
+    pub pid: AtomicI32,
+    pub uid: AtomicU32,
+    pub since_ns: AtomicU64,
+    pub end_seen: AtomicU64,
+    _status_line: [u64; 11],
+    pub handed_out: AtomicU64,
+    pub messages: AtomicU64,
+    pub bytes: AtomicU64,
+    pub sleeps: AtomicU64,
+    pub spurious: AtomicU64,
+    pub redelivered: AtomicU64,
+    pub active_at_ns: AtomicU64,
+    pub activity: AtomicU32,
+    _counter_line: [u32; 49],
+}
+
+/// Describes the message at one position.
+#[repr(C, align(64))]
+pub(crate) struct Descriptor {
+    /// `length` in the first four bytes and `slot` in the next four, stored and loaded as one.
+    pub length_and_slot: AtomicU64,
+    pub inline: [AtomicU64; INLINE_BYTES / 8],
+}
+
+/// Fails the build unless the fields stand where docs/layout.md says.
+macro_rules! assert_offsets {
+    ($of:ty, $bytes:expr, { $($field:ident: $offset:expr),+ $(,)? }) => {
+        const _: () = {
+            assert!(size_of::<$of>() == $bytes);
+            $(assert!(offset_of!($of, $field) == $offset, stringify!($field));)+
+        };
+    };
+}
+
+assert_offsets!(Header, HEADER_BYTES, { identity: 0, producer: 512, consumers: 1024 });
+assert_offsets!(Identity, 512, {
+    magic: 0, version: 8, header_bytes: 12, segment_bytes: 16, slot_bytes: 24, slot_stride: 32,
+    slot_count: 40, sync: 44, descriptors_offset: 48, slots_offset: 56, semaphore_id: 64,
+    semaphore_count: 68, framing: 72, consumer_count: 76, nonce: 80, key_device: 96, key_inode: 104,
+    creator_pid: 112, creator_uid: 116, created_at_ns: 120, name_bytes: 128, name: 132,
+    type_bytes: 320, type_align: 328, type_name_bytes: 332, type_name: 336,
+});
+assert_offsets!(Side, 512, {
+    position: 0, word: 128, waiting: 136, registered: 140, pid: 144, uid: 148, since_ns: 152,
+    end_seen: 160, handed_out: 256, messages: 264, bytes: 272, sleeps: 280, spurious: 288,
+    redelivered: 296, active_at_ns: 304, activity: 312,
+});
+assert_offsets!(Descriptor, DESCRIPTOR_BYTES, { length_and_slot: 0, inline: 8 });
+
+impl Header {
+    /// Looks at the start of a segment as a header.
+    ///
+    /// # Safety
+    ///
+    /// `start` is page aligned and at least [`HEADER_BYTES`] bytes from it stay mapped for writing
+    /// as long as the result is used.
+    pub(crate) const unsafe fn at<'a>(start: NonNull<u8>) -> &'a Self {
+        // SAFETY: the caller vouches for size, alignment and life time; every field is an atomic
+        // number or unread, so any bytes are a valid Header, whoever else writes them.
+        unsafe { start.cast::<Self>().as_ref() }
+    }
+}
+
+impl Identity {
+    /// Loads the name, replacing what is not UTF-8; a length beyond the field is [`Corrupt`].
+    pub(crate) fn load_name(&self) -> Result<String, Corrupt> {
+        let bytes = self.name_bytes.load(Ordering::Relaxed);
+        let Some(field) = self.name.get(..bytes as usize) else {
+            return Err(Corrupt::new("name_bytes", bytes.into(), "at most 188"));
+        };
+        let bytes: Vec<u8> = field
+            .iter()
+            .map(|byte| byte.load(Ordering::Relaxed))
+            .collect();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Stores the name, of which the caller has checked the length.
+    pub(crate) fn store_name(&self, name: &str) {
+        let mut bytes = 0;
+        for (field, &byte) in self.name.iter().zip(name.as_bytes()) {
+            field.store(byte, Ordering::Relaxed);
+            bytes += 1;
+        }
+        self.name_bytes.store(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Side {
+    /// Adds to a counter that the own side alone writes.
+    fn add(counter: &AtomicU64, number: u64) {
+        let sum = counter.load(Ordering::Relaxed).wrapping_add(number);
+        counter.store(sum, Ordering::Relaxed);
+    }
+
+    /// Counts an exchanged message.
+    pub(crate) fn count_message(&self, bytes: u64) {
+        Self::add(&self.messages, 1);
+        Self::add(&self.bytes, bytes);
+    }
+
+    /// Counts a message that an earlier consumer had in hand.
+    pub(crate) fn count_redelivered(&self) {
+        Self::add(&self.redelivered, 1);
+    }
+
+    /// Counts a permit that was worthless.
+    pub(crate) fn note_spurious(&self) {
+        Self::add(&self.spurious, 1);
+    }
+
+    /// Shows that the side sleeps, or that it no longer does.
+    pub(crate) fn note_sleep(&self, asleep: bool, now_ns: u64) {
+        Self::add(&self.sleeps, u64::from(asleep));
+        self.activity.store(u32::from(asleep), Ordering::Relaxed);
+        self.active_at_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    /// Starts from nothing, in a segment that is being made.
+    pub(crate) fn reset(&self) {
+        let numbers = [
+            &self.position,
+            &self.word,
+            &self.end_seen,
+            &self.handed_out,
+            &self.messages,
+            &self.bytes,
+            &self.sleeps,
+            &self.spurious,
+            &self.redelivered,
+        ];
+        for number in numbers {
+            number.store(0, Ordering::Relaxed);
+        }
+        self.note_owner(0, 0, 0);
+    }
+
+    /// Shows who has the role, and since when.
+    pub(crate) fn note_owner(&self, pid: i32, uid: u32, now_ns: u64) {
+        self.pid.store(pid, Ordering::Relaxed);
+        self.uid.store(uid, Ordering::Relaxed);
+        self.since_ns.store(now_ns, Ordering::Relaxed);
+        self.active_at_ns.store(now_ns, Ordering::Relaxed);
+        self.activity.store(0, Ordering::Relaxed);
+        self.waiting.store(0, Ordering::Relaxed);
+        self.registered.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Says what a side is doing, together with how often its role was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nobody has had the role yet.
+    Never,
+    /// Somebody took the role and has not closed.
+    Attached,
+    /// Its owner left in order.
+    Closed,
+}
+
+impl Word {
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// How often the role was taken; 0 for never.
+    pub(crate) const fn epoch(self) -> u64 {
+        self.0 >> 2
+    }
+
+    /// Two bits that nobody writes count as never.
+    pub(crate) const fn state(self) -> State {
+        match self.0 & 3 {
+            1 => State::Attached,
+            2 => State::Closed,
+            _ => State::Never,
+        }
+    }
+
+    /// The word of the next one to take the role.
+    pub(crate) const fn attached_next(self) -> Self {
+        Self((self.epoch().wrapping_add(1) << 2) | 1)
+    }
+
+    /// The word of an owner that leaves in order.
+    pub(crate) const fn closed(self) -> Self {
+        Self((self.epoch() << 2) | 2)
+    }
+}
+
+/// Chooses how the two sides wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Sync {
+    /// A semaphore call before and one after each exchange, on each side.
+    #[default]
+    Strict,
+}
+
+impl Sync {
+    pub(crate) const fn to_bits(self) -> u32 {
+        match self {
+            Self::Strict => 1,
+        }
+    }
+
+    pub(crate) const fn from_bits(bits: u32) -> Option<Self> {
+        match bits {
+            1 => Some(Self::Strict),
+            _ => None,
+        }
+    }
+}
+
+/// Says what the messages of a stream are, so that both ends agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Framing {
+    /// Messages, whatever they mean to the two programs.
+    #[default]
+    Messages,
+    /// The numbered messages of the demonstration.
+    Demo,
+    /// A stream of bytes, cut where it suits.
+    Raw,
+}
+
+impl Framing {
+    pub(crate) const fn to_bits(self) -> u32 {
+        match self {
+            Self::Messages => 0,
+            Self::Demo => 1,
+            Self::Raw => 2,
+        }
+    }
+
+    pub(crate) const fn from_bits(bits: u32) -> Option<Self> {
+        match bits {
+            0 => Some(Self::Messages),
+            1 => Some(Self::Demo),
+            2 => Some(Self::Raw),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Framing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Messages => "messages",
+            Self::Demo => "demo",
+            Self::Raw => "raw",
+        })
+    }
+}
+
+/// Holds the sizes of a ring: how many slots, how long a message may be.
+///
+/// Made by [`Geometry::new`] only, which checks them, so whoever has one may compute with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Geometry {
+    slot_count: u32,
+    slot_bytes: u64,
+}
+
+impl Geometry {
+    /// The slots of a channel for which none were asked.
+    pub const DEFAULT_SLOTS: u32 = 64;
+    /// The slot size in bytes of a channel for which none was asked.
+    pub const DEFAULT_SLOT_BYTES: u64 = 64 * 1024;
+
+    /// Checks the sizes of a ring of `slot_count` slots for messages of up to `slot_bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`GeometryError`] when `slot_count` is not a power of two from 1 to [`MAX_SLOTS`], or
+    /// `slot_bytes` not from 1 to [`MAX_SLOT_BYTES`].
+    pub const fn new(slot_count: u32, slot_bytes: u64) -> Result<Self, GeometryError> {
+        if slot_count == 0 || slot_count > MAX_SLOTS || !slot_count.is_power_of_two() {
+            return Err(GeometryError::SlotCount { slot_count });
+        }
+        if slot_bytes == 0 || slot_bytes > MAX_SLOT_BYTES {
+            return Err(GeometryError::SlotBytes { slot_bytes });
+        }
+        Ok(Self {
+            slot_count,
+            slot_bytes,
+        })
+    }
+
+    /// Returns the number of slots, a power of two from 1 to [`MAX_SLOTS`].
+    #[must_use]
+    pub const fn slot_count(self) -> u32 {
+        self.slot_count
+    }
+
+    /// Returns the longest message in bytes, 1 to [`MAX_SLOT_BYTES`].
+    #[must_use]
+    pub const fn slot_bytes(self) -> u64 {
+        self.slot_bytes
+    }
+
+    /// Bytes from one slot to the next: at most 2³².
+    pub(crate) const fn slot_stride(self) -> u64 {
+        if self.slot_bytes < PAGE_BYTES {
+            self.slot_bytes.next_multiple_of(CACHE_LINE_BYTES)
+        } else {
+            self.slot_bytes.next_multiple_of(PAGE_BYTES)
+        }
+    }
+
+    pub(crate) const fn slots_offset(self) -> u64 {
+        let descriptors = self.slot_count as u64 * DESCRIPTOR_BYTES as u64;
+        (HEADER_BYTES as u64 + descriptors).next_multiple_of(PAGE_BYTES)
+    }
+
+    /// Returns the size of the segment in bytes: at most 2⁴⁶ and a little, so it cannot overflow.
+    #[must_use]
+    pub const fn segment_bytes(self) -> u64 {
+        self.slots_offset() + self.slot_count as u64 * self.slot_stride()
+    }
+}
+
+/// Writes all of the identity but `magic` and what only the channel knows.
+pub(crate) fn store_geometry(identity: &Identity, geometry: Geometry) {
+    let relaxed = Ordering::Relaxed;
+    identity.version.store(VERSION, relaxed);
+    identity.header_bytes.store(HEADER_BYTES_U32, relaxed);
+    identity
+        .segment_bytes
+        .store(geometry.segment_bytes(), relaxed);
+    identity.slot_bytes.store(geometry.slot_bytes, relaxed);
+    identity.slot_stride.store(geometry.slot_stride(), relaxed);
+    identity.slot_count.store(geometry.slot_count, relaxed);
+    identity
+        .descriptors_offset
+        .store(HEADER_BYTES as u64, relaxed);
+    identity
+        .slots_offset
+        .store(geometry.slots_offset(), relaxed);
+}
+
+/// Reads the geometry of a finished header once, and checks every number against the others and
+/// against the size that the kernel reports.
+pub(crate) fn load_geometry(identity: &Identity, segment_bytes: u64) -> Result<Geometry, Corrupt> {
+    let relaxed = Ordering::Relaxed;
+    let slot_count = identity.slot_count.load(relaxed);
+    let slot_bytes = identity.slot_bytes.load(relaxed);
+    let geometry = Geometry::new(slot_count, slot_bytes).map_err(|error| match error {
+        GeometryError::SlotCount { .. } => Corrupt::new(
+            "slot_count",
+            slot_count.into(),
+            "a power of two from 1 to 16384",
+        ),
+        _ => Corrupt::new("slot_bytes", slot_bytes, "1 to 4 GiB - 4096"),
+    })?;
+    let facts = [
+        (
+            "header_bytes",
+            identity.header_bytes.load(relaxed).into(),
+            HEADER_BYTES as u64,
+        ),
+        (
+            "slot_stride",
+            identity.slot_stride.load(relaxed),
+            geometry.slot_stride(),
+        ),
+        (
+            "descriptors_offset",
+            identity.descriptors_offset.load(relaxed),
+            HEADER_BYTES as u64,
+        ),
+        (
+            "slots_offset",
+            identity.slots_offset.load(relaxed),
+            geometry.slots_offset(),
+        ),
+        (
+            "segment_bytes",
+            identity.segment_bytes.load(relaxed),
+            geometry.segment_bytes(),
+        ),
+        (
+            "size of the segment",
+            segment_bytes,
+            geometry.segment_bytes(),
+        ),
+        (
+            "consumer_count",
+            identity.consumer_count.load(relaxed).into(),
+            1,
+        ),
+        (
+            "semaphore_count",
+            identity.semaphore_count.load(relaxed).into(),
+            SEMAPHORES.into(),
+        ),
+    ];
+    for (field, found, expected) in facts {
+        if found != expected {
+            return Err(Corrupt::new(
+                field,
+                found,
+                format!("{expected}, from the other fields"),
+            ));
+        }
+    }
+    Ok(geometry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_geometry_is_refused_outside_its_bounds() {
+        for slots in [0, 3, 32768, u32::MAX] {
+            assert_eq!(
+                Geometry::new(slots, 64),
+                Err(GeometryError::SlotCount { slot_count: slots })
+            );
+        }
+        for bytes in [0, MAX_SLOT_BYTES + 1, u64::MAX] {
+            assert_eq!(
+                Geometry::new(1, bytes),
+                Err(GeometryError::SlotBytes { slot_bytes: bytes })
+            );
+        }
+        assert!(Geometry::new(MAX_SLOTS, MAX_SLOT_BYTES).is_ok());
+    }
+
+    #[test]
+    fn slots_are_aligned_and_inside_the_segment() {
+        for (slots, bytes, stride) in [
+            (1, 1, 64),
+            (2, 64, 64),
+            (64, 65, 128),
+            (64, 4095, 4096),
+            (1, 4097, 8192),
+        ] {
+            let geometry = Geometry::new(slots, bytes).unwrap();
+            assert_eq!(geometry.slot_stride(), stride);
+            assert_eq!(geometry.slots_offset() % 4096, 0);
+            let end = geometry.slots_offset() + u64::from(slots) * stride;
+            assert_eq!(geometry.segment_bytes(), end);
+        }
+    }
+
+    #[test]
+    fn the_largest_geometry_does_not_overflow() {
+        let geometry = Geometry::new(MAX_SLOTS, MAX_SLOT_BYTES).unwrap();
+        assert!(geometry.segment_bytes() < 1 << 47);
+    }
+
+    #[test]
+    fn a_word_keeps_epoch_and_state_apart() {
+        let never = Word::from_bits(0);
+        assert_eq!((never.epoch(), never.state()), (0, State::Never));
+        let first = never.attached_next();
+        assert_eq!((first.epoch(), first.state()), (1, State::Attached));
+        let closed = first.closed();
+        assert_eq!((closed.epoch(), closed.state()), (1, State::Closed));
+        assert_eq!(closed.attached_next().epoch(), 2);
+    }
+}

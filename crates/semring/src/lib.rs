@@ -1,0 +1,47 @@
+//! A channel of messages from one process to another on the same Linux machine: through a System V
+//! shared memory segment, synchronised by a paired System V semaphore set.
+//!
+//! The idea in four words: `P(EMPTY)`, write, `V(FULL)` against `P(FULL)`, read, `V(EMPTY)`. One
+//! producer and one consumer at a time; either may start first. When one of them dies, however it
+//! dies, the other's wait ends at once, without time-out or daemon; what was sent stays, for a
+//! successor. Both objects show in `ipcs`, and the last one out of a stream that has ended removes
+//! them.
+//!
+//! Start with [`Channel`]. What stands in the segment is in `docs/layout.md`, what the two processes
+//! say to each other in `docs/protocol.md`.
+
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+mod address;
+mod cancel;
+mod channel;
+mod clock;
+mod consumer;
+mod deadline;
+mod error;
+mod gate;
+mod layout;
+mod limits;
+mod producer;
+mod recovery;
+mod ring;
+mod semaphores;
+mod slots;
+
+pub use address::Address;
+pub use cancel::Canceller;
+pub use channel::{Channel, CloseOutcome, Link};
+pub use consumer::{Consumer, Message};
+pub use deadline::Deadline;
+pub use error::{
+    AddressError, AttachError, AttachReason, Corrupt, DrainError, Fault, GeometryError, RecvError,
+    RecvIntoError, RemoveError, Role, SendError, TryRecvError, TrySendError,
+};
+pub use layout::{Framing, Geometry, INLINE_BYTES, MAX_SLOT_BYTES, MAX_SLOTS, Sync};
+pub use producer::{Loan, Producer};
+pub use semaphores::Calls;
+
+pub use sysv_ipc::{Key, Mode};

@@ -1,0 +1,353 @@
+//! The end that sends. The mirror image of `consumer.rs`.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use crate::channel::{CloseOutcome, Link};
+use crate::clock::now_ns;
+use crate::error::{Corrupt, DrainError, Fault, Role, SendError, TrySendError};
+use crate::gate::strict::Strict;
+use crate::gate::{Gate, View};
+use crate::layout::{INLINE_BYTES, Side, Word};
+use crate::ring::{Place, Ring, distance};
+use crate::semaphores::Kernel;
+use crate::slots::FreeSlots;
+use crate::{Calls, Canceller, Deadline, Geometry};
+
+/// Sends messages into a channel.
+///
+/// A message is *committed* when [`send`](Self::send) or [`Loan::publish`] has stored it: it then
+/// arrives, in order, whoever dies. There is one producer at a time; dropping it without
+/// [`close`](Self::close) tells the consumer that it died.
+pub struct Producer {
+    view: ProducerView,
+    gate: Strict<Kernel>,
+    slots: FreeSlots,
+    link: Link,
+}
+
+/// The ring as the producer sees it.
+pub(crate) struct ProducerView {
+    ring: Ring,
+    /// Messages committed: the own position.
+    tail: u64,
+    /// Messages released, when last looked at; at most `slot_count` behind `tail`.
+    head: u64,
+    /// Loans not yet published or given back. Each has room of its own.
+    lent: u32,
+}
+
+impl ProducerView {
+    fn side(&self) -> &Side {
+        self.ring.side(Role::Producer)
+    }
+
+    /// Loads the consumer's position and checks it: it only grows, and not past `tail`.
+    fn look(&mut self) -> Result<u32, Corrupt> {
+        let head = self.ring.head();
+        let slot_count = self.ring.geometry().slot_count();
+        let on_the_way = distance(self.tail, head, slot_count);
+        match on_the_way {
+            Some(count) if distance(self.tail, self.head, slot_count) >= on_the_way => {
+                self.head = head;
+                Ok(count)
+            }
+            _ => {
+                let expected = format!("{} to {}", self.head, self.tail);
+                Err(Corrupt::new("head", head, expected))
+            }
+        }
+    }
+}
+
+impl View for ProducerView {
+    const ROLE: Role = Role::Producer;
+
+    fn ready(&mut self) -> Result<u32, Corrupt> {
+        let on_the_way = self.look()?;
+        let slot_count = self.ring.geometry().slot_count();
+        Ok(slot_count
+            .saturating_sub(on_the_way)
+            .saturating_sub(self.lent))
+    }
+
+    fn peer_word(&self) -> Word {
+        self.ring.word(Role::Consumer)
+    }
+
+    fn note_sleep(&self, asleep: bool) {
+        self.side().note_sleep(asleep, now_ns());
+    }
+
+    fn note_spurious(&self) {
+        self.side().note_spurious();
+    }
+}
+
+impl Producer {
+    pub(crate) fn new(
+        ring: Ring,
+        gate: Strict<Kernel>,
+        link: Link,
+        slots: FreeSlots,
+        (head, tail): (u64, u64),
+    ) -> Self {
+        Self {
+            view: ProducerView {
+                ring,
+                tail,
+                head,
+                lent: 0,
+            },
+            gate,
+            slots,
+            link,
+        }
+    }
+
+    /// Sends a message, waiting as long as the ring is full.
+    ///
+    /// `P(EMPTY)`, write, `V(FULL)`: two semaphore calls when there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], which says why the message was not sent. After [`Fault::Removed`] alone it may
+    /// have been committed and reach a consumer that is attached.
+    pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.send_deadline(message, Deadline::NEVER)
+    }
+
+    /// Sends a message, waiting no longer than until `deadline` while the ring is full.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send), and [`SendError::TimedOut`].
+    pub fn send_deadline(&mut self, message: &[u8], deadline: Deadline) -> Result<(), SendError> {
+        let mut loan = self.loan_deadline(message.len(), deadline)?; // P(EMPTY)
+        loan.copy_from_slice(message); // write
+        Ok(loan.publish()?) // V(FULL)
+    }
+
+    /// Sends a message if the ring has room for it now.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`], which says why the message was not sent.
+    pub fn try_send(&mut self, message: &[u8]) -> Result<(), TrySendError> {
+        Ok(self.send_deadline(message, Deadline::after(std::time::Duration::ZERO))?)
+    }
+
+    /// Lends room for a message of `bytes` bytes, to be filled in place, waiting as long as the ring
+    /// is full. Its first contents are whatever was there before.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send).
+    pub fn loan(&mut self, bytes: usize) -> Result<Loan<'_>, SendError> {
+        self.loan_deadline(bytes, Deadline::NEVER)
+    }
+
+    /// Lends room for a message, waiting no longer than until `deadline` while the ring is full.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send), and [`SendError::TimedOut`].
+    pub fn loan_deadline(
+        &mut self,
+        bytes: usize,
+        deadline: Deadline,
+    ) -> Result<Loan<'_>, SendError> {
+        let limit = self.view.ring.geometry().slot_bytes();
+        let too_long = SendError::TooLong { bytes, limit };
+        let length = u32::try_from(bytes).map_err(|_| too_long.clone())?;
+        if u64::from(length) > limit {
+            return Err(too_long);
+        }
+        self.gate.acquire(&mut self.view, deadline)?; // P(EMPTY)
+        let place = self.choose_place(bytes)?;
+        self.gate.spend(1);
+        self.view.lent += 1;
+        Ok(Loan {
+            producer: self,
+            place,
+            length,
+            published: false,
+        })
+    }
+
+    /// Chooses where the next message stands: inline when it fits there, else in a free slot.
+    fn choose_place(&mut self, bytes: usize) -> Result<Place, Fault> {
+        if bytes <= INLINE_BYTES {
+            return Ok(Place::Inline);
+        }
+        let slot = self.slots.take(self.view.head);
+        // With a credit in hand there is a free slot, unless loans were forgotten and not dropped.
+        let slot =
+            slot.ok_or_else(|| Corrupt::new("free slots", 0, "at least 1 beside a credit"))?;
+        Ok(Place::Slot(slot))
+    }
+
+    /// Describes and commits a lent message, and tells the consumer.
+    fn publish(&mut self, place: Place, length: u32) -> Result<(), Fault> {
+        let position = self.view.tail;
+        self.slots.reclaim(self.view.head);
+        self.slots.note(position, place);
+        self.view.ring.describe(position, place, length);
+        self.view.tail = position.wrapping_add(1);
+        self.view.lent -= 1;
+        self.view.ring.commit(self.view.tail);
+        let posted = self.gate.post(1); // V(FULL)
+        self.view.side().count_message(length.into());
+        posted
+    }
+
+    /// Waits until the consumer has released every message.
+    ///
+    /// # Errors
+    ///
+    /// [`DrainError`], which says why messages are left.
+    pub fn drain(&mut self, deadline: Deadline) -> Result<(), DrainError> {
+        let result = loop {
+            match self.view.look() {
+                Ok(0) => break Ok(()),
+                Ok(_) => {}
+                Err(corrupt) => break Err(Fault::from(corrupt).into()),
+            }
+            if let Err(stop) = self.gate.acquire_more(&mut self.view, deadline) {
+                break Err(stop.into());
+            }
+        };
+        // What was waited with are permits for slots that are free: they go back where they came from.
+        let returned = self.gate.return_credits();
+        result.and(returned.map_err(DrainError::from))
+    }
+
+    /// Ends the stream in order and leaves: the consumer receives what is left and then the end.
+    /// The last one out of a stream whose end has been seen removes segment and semaphore set.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
+    pub fn close(self) -> Result<CloseOutcome, Fault> {
+        self.link.close(&self.view.ring, self.gate.semaphores())
+    }
+
+    /// Returns the position that the next message will have: how many were ever committed.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.view.tail
+    }
+
+    /// Returns how many messages are committed and not yet released; stale when it is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`] when the consumer's position makes no sense.
+    pub fn unread(&mut self) -> Result<u32, Corrupt> {
+        self.view.look()
+    }
+
+    /// Returns the ring's sizes.
+    #[must_use]
+    pub const fn geometry(&self) -> Geometry {
+        self.view.ring.geometry()
+    }
+
+    /// Returns what the channel consists of.
+    #[must_use]
+    pub const fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Returns the semaphore calls of this handle, by kind.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.gate.semaphores().calls()
+    }
+
+    /// Returns what ends a wait of this producer from another thread.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        self.gate.semaphores().canceller()
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.link.abandon(self.gate.semaphores());
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("tail", &self.view.tail)
+            .field("head", &self.view.head)
+            .field("link", &self.link)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Holds room for one message, to be filled and [published](Self::publish). Dropping it gives the
+/// room back.
+#[must_use = "a loan that is not published sends nothing"]
+pub struct Loan<'a> {
+    producer: &'a mut Producer,
+    place: Place,
+    length: u32,
+    published: bool,
+}
+
+impl Loan<'_> {
+    /// Shortens the message to its first `bytes` bytes; a larger number changes nothing.
+    pub fn truncate(&mut self, bytes: usize) {
+        self.length = self.length.min(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    /// Commits the message: it is delivered from now on. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Removed`] when the consumer could not be told; the message is in memory nevertheless.
+    pub fn publish(mut self) -> Result<(), Fault> {
+        self.published = true;
+        self.producer.publish(self.place, self.length)
+    }
+}
+
+impl Deref for Loan<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.producer
+            .view
+            .ring
+            .message(self.producer.view.tail, self.place, self.length)
+    }
+}
+
+impl DerefMut for Loan<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let view = &mut self.producer.view;
+        view.ring.message_mut(view.tail, self.place, self.length)
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        if !self.published {
+            self.producer.view.lent -= 1;
+            self.producer.slots.put_back(self.place);
+            self.producer.gate.refund(1);
+        }
+    }
+}
+
+impl fmt::Debug for Loan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loan")
+            .field("place", &self.place)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}

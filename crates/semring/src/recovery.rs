@@ -1,0 +1,71 @@
+//! Taking a role, and mending what its last owner left behind.
+//!
+//! All of it happens under the SETUP lock. Permits may be in surplus, never in deficit: the
+//! positions say how many there should be at least, and repair posts what is missing. Repair is also
+//! how a new ring gets its first permits.
+
+use crate::error::{Fault, Role};
+use crate::ring::Ring;
+use crate::semaphores::{Semaphore, Semaphores};
+
+/// Takes the role, which must have been tested to be free, with its death notice, and shows the peer
+/// that another epoch has begun. False when somebody holds the role after all.
+pub(crate) fn claim(semaphores: &impl Semaphores, ring: &Ring, role: Role) -> Result<bool, Fault> {
+    trim(semaphores, ring)?;
+    if !semaphores.claim(role)? {
+        return Ok(false);
+    }
+    ring.set_word(role, ring.word(role).attached_next());
+    repair(semaphores, ring)?;
+    Ok(true)
+}
+
+/// Takes away what is certainly surplus, so that counts stay bounded however often sides restart.
+fn trim(semaphores: &impl Semaphores, ring: &Ring) -> Result<(), Fault> {
+    let slot_count = slots(ring);
+    for semaphore in [Semaphore::Full, Semaphore::Empty] {
+        let excess = semaphores.value(semaphore)?.saturating_sub(slot_count);
+        // Without waiting: the peer may have taken units meanwhile. One unit goes back, since the
+        // excess may have been a notice or a cancel that its sleeper has yet to see.
+        if excess > 0 && semaphores.try_take(semaphore, excess)? {
+            semaphores.post(semaphore, 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Posts the permits that are missing.
+///
+/// What lowers the truth is read before the value and what raises it after, so that a peer that
+/// moves meanwhile makes the deficit look larger, never smaller.
+fn repair(semaphores: &impl Semaphores, ring: &Ring) -> Result<(), Fault> {
+    let head = ring.head();
+    let value = semaphores.value(Semaphore::Full)?;
+    let filled = ring.tail().wrapping_sub(head);
+    post_missing(semaphores, Semaphore::Full, filled, value)?;
+
+    let tail = ring.tail();
+    let value = semaphores.value(Semaphore::Empty)?;
+    let empty = u64::from(slots(ring)).wrapping_sub(tail.wrapping_sub(ring.head()));
+    post_missing(semaphores, Semaphore::Empty, empty, value)
+}
+
+/// Posts what `value` lacks to `truth`, which a peer in between can have raised to twice the slots.
+fn post_missing(
+    semaphores: &impl Semaphores,
+    semaphore: Semaphore,
+    truth: u64,
+    value: u16,
+) -> Result<(), Fault> {
+    let missing = truth.saturating_sub(value.into());
+    match u16::try_from(missing) {
+        Ok(missing) if missing > 0 => semaphores.post(semaphore, missing),
+        // Nothing, or positions that make no sense: whoever uses them next says so.
+        _ => Ok(()),
+    }
+}
+
+/// The slot count, at most 16384.
+fn slots(ring: &Ring) -> u16 {
+    u16::try_from(ring.geometry().slot_count()).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,325 @@
+//! Positions and slots: who may touch which bytes.
+//!
+//! The arithmetic is pure, and one function makes the pointer to a message's bytes. The ring knows
+//! neither how memory came to be shared nor how one waits.
+//!
+//! `tail` counts the messages committed and `head` those released; both only grow. Messages
+//! `head .. tail` are on their way, so `tail - head` is at most the number of slots. The producer may
+//! touch what no descriptor in that range names, the consumer only what one of them does.
+
+// The pointers into the segment are made here and nowhere else.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sysv_ipc::{Access, Attachment};
+
+use crate::error::{Corrupt, Role};
+use crate::layout::{
+    DESCRIPTOR_BYTES, Descriptor, Geometry, HEADER_BYTES, Header, INLINE, INLINE_BYTES, Side, Word,
+};
+
+/// Keeps the bytes of a segment in place.
+///
+/// # Safety
+///
+/// `start` is page aligned, and `bytes` bytes from it stay readable and writable, at the same place,
+/// until the value is dropped. Nothing in this process touches them but through a [`Ring`].
+pub(crate) unsafe trait Memory: fmt::Debug + Send + Sync {
+    fn start(&self) -> NonNull<u8>;
+    fn bytes(&self) -> usize;
+}
+
+// SAFETY: shmat maps at page boundaries, for the whole segment, until the attachment is dropped; and
+// whoever makes a ring of an attachment gives it away.
+unsafe impl Memory for Attachment {
+    fn start(&self) -> NonNull<u8> {
+        self.as_ptr()
+    }
+
+    fn bytes(&self) -> usize {
+        match self.access() {
+            Access::ReadWrite => Self::bytes(self),
+            // Nothing in it may be written, so there is no room for a ring.
+            Access::ReadOnly => 0,
+        }
+    }
+}
+
+/// Says where a message's bytes stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the descriptor.
+    Inline,
+    /// In the slot of this number, which is below the slot count.
+    Slot(u32),
+}
+
+/// Holds a segment that has room for a header, about which nothing else is known yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Mapping {
+    memory: Arc<dyn Memory>,
+}
+
+impl Mapping {
+    /// Takes memory that has room for a header, or returns nothing.
+    pub(crate) fn new(memory: Arc<dyn Memory>) -> Option<Self> {
+        let fits = memory.bytes() >= HEADER_BYTES;
+        fits.then_some(Self { memory })
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: the memory is at least as long as a header, aligned, and lives as long as self.
+        unsafe { Header::at(self.memory.start()) }
+    }
+
+    /// Returns the length of the memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.memory.bytes() as u64
+    }
+}
+
+/// Holds a segment whose header has been checked, as producer or consumer of it see it.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    mapping: Mapping,
+    geometry: Geometry,
+}
+
+impl Ring {
+    /// Makes a ring of memory that is at least as long as the geometry says, or returns nothing.
+    pub(crate) fn new(mapping: Mapping, geometry: Geometry) -> Option<Self> {
+        let fits = mapping.bytes() >= geometry.segment_bytes();
+        fits.then_some(Self { mapping, geometry })
+    }
+
+    pub(crate) const fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        self.mapping.header()
+    }
+
+    pub(crate) fn side(&self, role: Role) -> &Side {
+        match role {
+            Role::Producer => &self.header().producer,
+            Role::Consumer => &self.header().consumers[0],
+        }
+    }
+
+    fn start(&self) -> NonNull<u8> {
+        self.mapping.memory.start()
+    }
+
+    /// Loads epoch and state of a side in one step.
+    pub(crate) fn word(&self, role: Role) -> Word {
+        // SYNC POINT: WORD (with Ring::set_word). What its owner did before shows now.
+        Word::from_bits(self.side(role).word.load(Ordering::Acquire))
+    }
+
+    /// Stores epoch and state of the own side in one step.
+    pub(crate) fn set_word(&self, role: Role, word: Word) {
+        // SYNC POINT: WORD (with Ring::word). A tail stored before CLOSED is seen with it.
+        self.side(role)
+            .word
+            .store(word.to_bits(), Ordering::Release);
+    }
+
+    /// Commits all messages before `tail`: from this store on they are delivered, whoever dies.
+    pub(crate) fn commit(&self, tail: u64) {
+        // SYNC POINT: COMMIT (with Ring::tail). Payload and descriptor were written before.
+        self.side(Role::Producer)
+            .position
+            .store(tail, Ordering::Release);
+    }
+
+    /// Loads how many messages have been committed.
+    pub(crate) fn tail(&self) -> u64 {
+        // SYNC POINT: COMMIT (with Ring::commit). Descriptor and payload are read after.
+        self.side(Role::Producer).position.load(Ordering::Acquire)
+    }
+
+    /// Acknowledges all messages before `head`: from this store on their slots are free.
+    pub(crate) fn acknowledge(&self, head: u64) {
+        // SYNC POINT: ACKNOWLEDGE (with Ring::head). The payload was read before.
+        self.side(Role::Consumer)
+            .position
+            .store(head, Ordering::Release);
+    }
+
+    /// Loads how many messages have been released.
+    pub(crate) fn head(&self) -> u64 {
+        // SYNC POINT: ACKNOWLEDGE (with Ring::acknowledge). The slot is written after.
+        self.side(Role::Consumer).position.load(Ordering::Acquire)
+    }
+
+    /// Writes the descriptor of a position that is not yet committed.
+    pub(crate) fn describe(&self, position: u64, place: Place, bytes: u32) {
+        let slot = match place {
+            Place::Inline => INLINE,
+            Place::Slot(slot) => slot,
+        };
+        let word = join(bytes, slot);
+        // Ordered by COMMIT, which follows.
+        self.descriptor(position)
+            .length_and_slot
+            .store(word, Ordering::Relaxed);
+    }
+
+    /// Reads the descriptor of a committed position once, and checks it.
+    pub(crate) fn described(&self, position: u64) -> Result<(Place, u32), Corrupt> {
+        // Ordered by COMMIT, which came before.
+        let word = self
+            .descriptor(position)
+            .length_and_slot
+            .load(Ordering::Relaxed);
+        let (bytes, slot) = split(word);
+        let (place, limit) = if slot == INLINE {
+            (Place::Inline, INLINE_BYTES as u64)
+        } else if slot < self.geometry.slot_count() {
+            (Place::Slot(slot), self.geometry.slot_bytes())
+        } else {
+            let expected = format!("below {}", self.geometry.slot_count());
+            return Err(Corrupt::new("descriptor's slot", slot.into(), expected));
+        };
+        if u64::from(bytes) > limit {
+            return Err(Corrupt::new(
+                "descriptor's length",
+                bytes.into(),
+                format!("at most {limit}"),
+            ));
+        }
+        Ok((place, bytes))
+    }
+
+    /// Gives the bytes of a message that the consumer has in hand.
+    pub(crate) fn message(&self, position: u64, place: Place, bytes: u32) -> &[u8] {
+        let (start, limit) = self.place(position, place);
+        // SAFETY: the range is inside the segment. The position is in hand, so the producer leaves
+        // it alone until `head` has passed it, which the borrow of self outlives.
+        unsafe { slice::from_raw_parts(start.as_ptr(), (bytes as usize).min(limit)) }
+    }
+
+    /// Gives the bytes of a message that the producer is about to commit at `position`.
+    pub(crate) fn message_mut(&mut self, position: u64, place: Place, bytes: u32) -> &mut [u8] {
+        let (start, limit) = self.place(position, place);
+        // SAFETY: the range is inside the segment. No committed descriptor names the place, so the
+        // consumer leaves it alone, and self is borrowed for as long as the slice is used.
+        unsafe { slice::from_raw_parts_mut(start.as_ptr(), (bytes as usize).min(limit)) }
+    }
+
+    /// Makes the pointer to a message's bytes, and says how many there are.
+    fn place(&self, position: u64, place: Place) -> (NonNull<u8>, usize) {
+        match place {
+            Place::Inline => {
+                let descriptor = self.descriptor_offset(position);
+                // SAFETY: a descriptor's last 56 bytes, inside the segment.
+                (unsafe { self.start().add(descriptor + 8) }, INLINE_BYTES)
+            }
+            Place::Slot(slot) => {
+                let slot = u64::from(slot % self.geometry.slot_count());
+                let offset = self.geometry.slots_offset() + slot * self.geometry.slot_stride();
+                // SAFETY: the slot's number is below the slot count, and the geometry, checked
+                // against the length of the memory, ends after the last slot.
+                let start = unsafe { self.start().add(to_usize(offset)) };
+                (start, to_usize(self.geometry.slot_bytes()))
+            }
+        }
+    }
+
+    fn descriptor(&self, position: u64) -> &Descriptor {
+        // SAFETY: the offset is that of a descriptor inside the segment, a multiple of its 64-byte
+        // alignment; all its fields are atomic numbers.
+        unsafe {
+            self.start()
+                .add(self.descriptor_offset(position))
+                .cast::<Descriptor>()
+                .as_ref()
+        }
+    }
+
+    fn descriptor_offset(&self, position: u64) -> usize {
+        HEADER_BYTES + index(position, self.geometry.slot_count()) as usize * DESCRIPTOR_BYTES
+    }
+}
+
+/// Converts an offset or length inside a segment, which fits since the segment is mapped.
+const fn to_usize(offset: u64) -> usize {
+    const { assert!(usize::BITS == 64) };
+    #[expect(clippy::cast_possible_truncation, reason = "asserted to be as wide")]
+    let offset = offset as usize;
+    offset
+}
+
+/// Finds where in the ring a position is described: below `slot_count`, a power of two.
+pub(crate) const fn index(position: u64, slot_count: u32) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "masked to less than the slot count"
+    )]
+    let index = (position & (slot_count as u64 - 1)) as u32;
+    index
+}
+
+/// Counts the messages on their way, checking that `head` and `tail` can belong together.
+pub(crate) fn distance(tail: u64, head: u64, slot_count: u32) -> Option<u32> {
+    u32::try_from(tail.wrapping_sub(head))
+        .ok()
+        .filter(|&distance| distance <= slot_count)
+}
+
+/// Joins a descriptor's first two fields in the order in which they stand in memory.
+const fn join(length: u32, slot: u32) -> u64 {
+    let (first, second) = if cfg!(target_endian = "little") {
+        (length, slot)
+    } else {
+        (slot, length)
+    };
+    first as u64 | (second as u64) << 32
+}
+
+/// Splits what [`join`] joined.
+const fn split(word: u64) -> (u32, u32) {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+    let (first, second) = (word as u32, (word >> 32) as u32);
+    if cfg!(target_endian = "little") {
+        (first, second)
+    } else {
+        (second, first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_go_round_and_wrap() {
+        assert_eq!(index(0, 1), 0);
+        assert_eq!(index(u64::MAX, 1), 0);
+        assert_eq!(index(5, 4), 1);
+        assert_eq!(index(u64::MAX, 4), 3);
+        assert_eq!(index(u64::MAX.wrapping_add(1), 4), 0);
+    }
+
+    #[test]
+    fn only_positions_of_one_ring_have_a_distance() {
+        assert_eq!(distance(3, 3, 4), Some(0));
+        assert_eq!(distance(7, 3, 4), Some(4));
+        assert_eq!(distance(8, 3, 4), None);
+        assert_eq!(distance(2, 3, 4), None);
+        assert_eq!(distance(1, u64::MAX, 4), Some(2));
+    }
+
+    #[test]
+    fn a_descriptors_fields_stand_where_the_map_says() {
+        let word = join(7, INLINE);
+        assert_eq!(&word.to_ne_bytes()[..4], 7u32.to_ne_bytes());
+        assert_eq!(split(word), (7, INLINE));
+    }
+}
