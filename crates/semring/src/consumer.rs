@@ -11,7 +11,7 @@ use crate::gate::strict::Strict;
 use crate::gate::{Gate, View};
 use crate::layout::{Side, Word};
 use crate::ring::{Place, Ring, distance};
-use crate::semaphores::Kernel;
+use crate::semaphores::{Kernel, Semaphores as _};
 use crate::{Calls, Canceller, Deadline, Geometry};
 
 /// Receives messages from a channel.
@@ -231,6 +231,15 @@ impl Consumer {
     /// [`Corrupt`] when the producer's position makes no sense.
     pub fn unread(&mut self) -> Result<u32, Corrupt> {
         self.view.look()
+    }
+
+    /// Tells whether there is a producer now; stale when it is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses to say.
+    pub fn has_producer(&self) -> Result<bool, Fault> {
+        Ok(!self.gate.semaphores().is_free(Role::Producer)?)
     }
 
     /// Returns the ring's sizes.

@@ -10,7 +10,7 @@ use crate::gate::strict::Strict;
 use crate::gate::{Gate, View};
 use crate::layout::{INLINE_BYTES, Side, Word};
 use crate::ring::{Place, Ring, distance};
-use crate::semaphores::Kernel;
+use crate::semaphores::{Kernel, Semaphores as _};
 use crate::slots::FreeSlots;
 use crate::{Calls, Canceller, Deadline, Geometry};
 
@@ -175,6 +175,15 @@ impl Producer {
         })
     }
 
+    /// Waits until there is room for a message: takes the permit that the next loan or send uses.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send), without `TooLong`, and [`SendError::TimedOut`].
+    pub fn reserve(&mut self, deadline: Deadline) -> Result<(), SendError> {
+        Ok(self.gate.acquire(&mut self.view, deadline)?)
+    }
+
     /// Chooses where the next message stands: inline when it fits there, else in a free slot.
     fn choose_place(&mut self, bytes: usize) -> Result<Place, Fault> {
         if bytes <= INLINE_BYTES {
@@ -245,6 +254,15 @@ impl Producer {
     /// [`Corrupt`] when the consumer's position makes no sense.
     pub fn unread(&mut self) -> Result<u32, Corrupt> {
         self.view.look()
+    }
+
+    /// Tells whether there is a consumer now; stale when it is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses to say.
+    pub fn has_consumer(&self) -> Result<bool, Fault> {
+        Ok(!self.gate.semaphores().is_free(Role::Consumer)?)
     }
 
     /// Returns the ring's sizes.

@@ -1,0 +1,102 @@
+//! Where the channel is and what it is like, as every program takes it.
+
+use std::num::NonZeroU8;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use semring::{Address, Channel, Framing, Key, Mode};
+
+use crate::values;
+
+/// Holds the arguments that say where the channel is, and what is asked of it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Channel")]
+pub struct ChannelArguments {
+    /// Name of the channel; USER/NAME for one that somebody else made
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    channel: String,
+
+    /// Use the `ftok` key of this existing file instead of a name
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["channel", "key"])]
+    path: Option<PathBuf>,
+
+    /// Project number of the `ftok` key
+    #[arg(long, value_name = "N", default_value = "65", requires = "path")]
+    project: NonZeroU8,
+
+    /// Use this key instead of a name, as `ipcs` shows it
+    #[arg(long, value_name = "0x...", value_parser = values::key, conflicts_with = "channel")]
+    key: Option<Key>,
+
+    /// Who may use the channel: its mode when created, the widest that is accepted
+    #[arg(long, value_name = "MODE", default_value = "0600", value_parser = values::mode)]
+    mode: Mode,
+
+    /// Number of slots, a power of two from 1 to 16384 [default: 64, or as found]
+    #[arg(long, value_name = "N")]
+    slots: Option<u32>,
+
+    /// Size of a slot, which is the longest message [default: 64KiB, or as found]
+    #[arg(long, value_name = "BYTES", value_parser = values::size)]
+    slot_size: Option<u64>,
+}
+
+impl ChannelArguments {
+    /// Returns the channel that is meant, carrying `framing`.
+    ///
+    /// # Errors
+    ///
+    /// An [`AddressError`](semring::AddressError), or a user who does not exist.
+    pub fn channel(&self, framing: Framing) -> Result<Channel> {
+        let (address, ours) = self.address()?;
+        let mut channel = Channel::new(address)
+            .framing(framing)
+            .mode(self.mode)
+            .create(ours);
+        if let Some(slots) = self.slots {
+            channel = channel.slots(slots);
+        }
+        if let Some(bytes) = self.slot_size {
+            channel = channel.slot_bytes(bytes);
+        }
+        Ok(channel)
+    }
+
+    /// Tells whether a geometry was asked for: who asks for one creates the channel if need be.
+    #[must_use]
+    pub const fn asks_for_geometry(&self) -> bool {
+        self.slots.is_some() || self.slot_size.is_some()
+    }
+
+    /// Returns the address, and whether it is one at which we may create.
+    fn address(&self) -> Result<(Address, bool)> {
+        if let Some(key) = self.key {
+            return Ok((Address::key_number(key)?, true));
+        }
+        if let Some(path) = &self.path {
+            return Ok((Address::file(path, self.project)?, true));
+        }
+        match self.channel.split_once('/') {
+            None => Ok((Address::named(&self.channel)?, true)),
+            Some((user, name)) => {
+                let owner = user_id(user)?;
+                let ours = owner == nix::unistd::geteuid().as_raw();
+                Ok((Address::named_by(owner, name)?, ours))
+            }
+        }
+    }
+}
+
+/// Finds a user by name or number.
+fn user_id(user: &str) -> Result<u32> {
+    if let Ok(id) = user.parse() {
+        return Ok(id);
+    }
+    let found = nix::unistd::User::from_name(user)
+        .with_context(|| format!("cannot look up the user {user:?}"))?;
+    let found = found.with_context(|| {
+        format!("there is no user {user:?}; a channel is NAME, or USER/NAME for another user's")
+    })?;
+    Ok(found.uid.as_raw())
+}

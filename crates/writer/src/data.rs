@@ -1,0 +1,86 @@
+//! Real data: the bytes of a file or pipe, read straight into the shared memory.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Error, Result};
+use semring::{CloseOutcome, Framing, Producer};
+use semring_cli::{Patience, Report};
+
+use crate::arguments::Arguments;
+use crate::wait;
+
+/// Sends all bytes of `input`, in messages of up to a slot.
+pub fn run(arguments: &Arguments, input: &Path) -> Result<()> {
+    let mut source = open(input)?;
+    let name = if input == Path::new("-") {
+        "standard input".into()
+    } else {
+        input.display().to_string()
+    };
+    let mut producer = arguments.channel.channel(Framing::Raw)?.producer()?;
+    let mut patience = Patience::new(arguments.quiet);
+    let mut report = Report::default();
+    loop {
+        let bytes = wait::for_room(&mut patience, &mut producer, arguments.deadline())
+            .map_err(Error::from)
+            .and_then(|()| send_chunk(&mut producer, &mut source))
+            .with_context(|| format!("sending {name}"))?;
+        if bytes == 0 {
+            break;
+        }
+        report.count(bytes);
+    }
+    if !arguments.no_linger {
+        wait::until_drained(&mut patience, &mut producer, arguments.deadline())?;
+    }
+    report.stop();
+    let link = (producer.link().key(), producer.link().address().to_string());
+    let outcome = producer.close()?;
+    if !arguments.quiet {
+        eprintln!("writer: {report}");
+        if let CloseOutcome::Kept { unread } = outcome
+            && unread > 0
+        {
+            let (key, channel) = link;
+            eprintln!(
+                "writer: {unread} messages wait in {channel} for a reader; to give them up: \
+                 `ipcrm -M {key} -S {key}`"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Opens the input before anything is made for it.
+fn open(input: &Path) -> Result<File> {
+    if input == Path::new("-") {
+        let input = std::io::stdin().as_fd().try_clone_to_owned();
+        return Ok(File::from(input.context("cannot use standard input")?));
+    }
+    File::open(input).with_context(|| format!("cannot open {}", input.display()))
+}
+
+/// Reads once into a lent slot and publishes what came; 0 at the end of the input.
+fn send_chunk(producer: &mut Producer, source: &mut impl Read) -> Result<usize> {
+    let slot_bytes = usize::try_from(producer.geometry().slot_bytes()).unwrap_or(usize::MAX);
+    let mut loan = producer.loan(slot_bytes)?;
+    let bytes = read_once(source, &mut loan)?;
+    if bytes > 0 {
+        loan.truncate(bytes);
+        loan.publish()?;
+    }
+    Ok(bytes)
+}
+
+/// Reads what is there, again after a signal.
+fn read_once(source: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        match source.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.context("cannot read"),
+        }
+    }
+}
