@@ -68,7 +68,6 @@ const fn exit_of_attach(reason: &AttachReason) -> Exit {
     match reason {
         AttachReason::NotFound | AttachReason::SetupBusy { .. } => Exit::TimedOut,
         AttachReason::TooLarge { .. }
-        | AttachReason::Geometry(_)
         | AttachReason::System(_)
         | AttachReason::Environment(_)
         | AttachReason::Address(_) => Exit::Failed,
