@@ -1,0 +1,73 @@
+//! What `stress` can be told, and what it tells the two processes that it starts.
+
+use clap::{Args, Parser, Subcommand};
+use semring_cli::count;
+
+/// Streams messages between two processes, kills them, starts successors, and verifies every byte.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Arguments {
+    /// Messages in the scenarios without kills, all together
+    #[arg(long, value_name = "N", default_value = "1000000", value_parser = count)]
+    pub messages: u64,
+
+    /// SIGKILLs in the scenarios with kills, all together
+    #[arg(long, value_name = "N", default_value = "60", value_parser = count)]
+    pub kills: u64,
+
+    /// Where the random choices start from, to repeat a run [default: the time]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// The part of one of the two processes.
+    #[command(subcommand)]
+    pub part: Option<Part>,
+}
+
+/// Says which of the two processes this is.
+#[derive(Debug, Subcommand)]
+#[command(hide = true)]
+pub enum Part {
+    /// Sends the messages from where the channel stands.
+    Producer(Task),
+    /// Receives and verifies them.
+    Consumer(Task),
+}
+
+/// Says what both processes need to know.
+#[derive(Debug, Clone, Args)]
+pub struct Task {
+    /// The channel's name.
+    #[arg(long)]
+    pub channel: String,
+    /// Its slots.
+    #[arg(long)]
+    pub slots: u32,
+    /// Its slot size.
+    #[arg(long)]
+    pub slot_bytes: u64,
+    /// What the contents are computed from.
+    #[arg(long)]
+    pub seed: u64,
+    /// Identifier of the segment that holds the ledger.
+    #[arg(long)]
+    pub ledger: i32,
+}
+
+impl Task {
+    /// Returns the same as arguments.
+    pub fn to_arguments(&self) -> [String; 10] {
+        [
+            "--channel".into(),
+            self.channel.clone(),
+            "--slots".into(),
+            self.slots.to_string(),
+            "--slot-bytes".into(),
+            self.slot_bytes.to_string(),
+            "--seed".into(),
+            self.seed.to_string(),
+            "--ledger".into(),
+            self.ledger.to_string(),
+        ]
+    }
+}

@@ -1,0 +1,67 @@
+//! Messages whose length and bytes follow from the seed and their position, so that whoever receives
+//! one knows what it must be.
+
+/// Longest message that is made, however large the slots are.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Returns the length of the message at a position: from nothing to a full slot, short ones often.
+pub fn length(seed: u64, position: u64, slot_bytes: u64) -> usize {
+    let random = mix(seed ^ position.rotate_left(32));
+    let limit = slot_bytes.min(MAX_BYTES);
+    let limit = if random.is_multiple_of(4) {
+        limit
+    } else {
+        limit.min(200)
+    };
+    usize::try_from((random >> 8) % (limit + 1)).unwrap_or(0)
+}
+
+/// Fills the message at a position: its number first, as far as there is room, then bytes that look
+/// random.
+pub fn fill(seed: u64, position: u64, bytes: &mut [u8]) {
+    let mut word = position;
+    let mut state = seed ^ position;
+    for chunk in bytes.chunks_mut(8) {
+        chunk.copy_from_slice(word.to_ne_bytes().get(..chunk.len()).unwrap_or_default());
+        state = mix(state);
+        word = state;
+    }
+}
+
+/// Tells whether these are the bytes of the message at a position.
+pub fn is_right(seed: u64, position: u64, slot_bytes: u64, bytes: &[u8]) -> bool {
+    let mut expected = vec![0; length(seed, position, slot_bytes)];
+    fill(seed, position, &mut expected);
+    expected == bytes
+}
+
+/// Mixes 64 bits (the finaliser of `SplitMix64`).
+const fn mix(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flipped_bit_or_another_position_is_noticed() {
+        let (seed, position) = (7, (0..100).find(|&p| length(7, p, 4096) > 16).unwrap());
+        let mut bytes = vec![0; length(seed, position, 4096)];
+        fill(seed, position, &mut bytes);
+        assert!(is_right(seed, position, 4096, &bytes));
+        assert!(!is_right(seed, position + 1, 4096, &bytes));
+        bytes[9] ^= 1;
+        assert!(!is_right(seed, position, 4096, &bytes));
+    }
+
+    #[test]
+    fn lengths_reach_both_ends() {
+        let lengths: Vec<_> = (0..10_000).map(|p| length(1, p, 64)).collect();
+        assert!(lengths.contains(&0) && lengths.contains(&64));
+        assert!(lengths.iter().all(|&length| length <= 64));
+    }
+}

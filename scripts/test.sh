@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Checks everything: format, lints, documentation, all tests, the demonstration, a short stress run.
+#   scripts/test.sh
+set -euo pipefail
+if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,3s/^# //p' "$0"; exit; fi
+source "$(dirname "$0")/common.sh"
+need cargo-fmt '`rustup component add rustfmt`'
+need cargo-clippy '`rustup component add clippy`'
+
+step() {
+    printf '\n== %s\n' "$*"
+    "$@"
+}
+
+before=$(objects)
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --quiet -- --deny warnings
+RUSTDOCFLAGS='--deny warnings' step cargo doc --workspace --no-deps --quiet
+step isolated cargo test --workspace --quiet
+step isolated scripts/demo.sh 10ms
+step isolated scripts/stress.sh --quick
+step isolated scripts/compare.sh --quick
+
+if [ "$(objects)" != "$before" ]; then
+    echo 'test.sh: System V objects differ from before:' >&2
+    diff <(echo "$before") <(objects) >&2
+    exit 1
+fi
+printf '\ntest.sh: all passed\n'
