@@ -1,7 +1,7 @@
 //! A segment mapped into this process.
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use nix::errno::Errno;
 use nix::sys::mman::{MmapAdvise, madvise};
@@ -22,6 +22,10 @@ pub enum Access {
 /// Other processes may write the same bytes at any time. The safe methods copy or load with atomic
 /// operations, so whatever the others do, the worst is a value that makes no sense. A copy of several
 /// bytes is not one atomic step: agree on who writes when, for instance by a semaphore.
+///
+/// The language leaves it open what happens when atomic operations of different sizes meet on the
+/// same bytes at the same time. Keep bytes that are used as numbers
+/// ([`atomic_u32`](Self::atomic_u32) and the like) apart from those that are copied.
 #[derive(Debug)]
 pub struct Attachment {
     address: NonNull<u8>,
@@ -37,24 +41,26 @@ unsafe impl Send for Attachment {}
 unsafe impl Sync for Attachment {}
 
 impl Attachment {
-    /// Takes over a mapping.
+    /// Takes over a mapping, and asks for its size; when that fails, the mapping is undone.
     ///
     /// # Safety
     ///
-    /// `bytes` bytes from `address` are mapped as `access` says by a `shmat` that nothing else will
-    /// undo.
-    pub(crate) const unsafe fn from_mapping(
+    /// A `shmat` that nothing else will undo has mapped `segment` at `address`, as `access` says.
+    pub(crate) unsafe fn from_mapping(
         address: NonNull<u8>,
-        bytes: usize,
         access: Access,
-        segment_id: i32,
-    ) -> Self {
-        Self {
+        segment: Segment,
+    ) -> Result<Self, Error> {
+        let mut attachment = Self {
             address,
-            bytes,
+            bytes: 0,
             access,
-            segment_id,
-        }
+            segment_id: segment.id(),
+        };
+        // Only now: before it was mapped, the identifier could have been given to another segment, a
+        // smaller one. From now on it cannot, even if the segment is removed.
+        attachment.bytes = segment.stat()?.bytes;
+        Ok(attachment)
     }
 
     /// Returns the address of the first byte; page aligned, valid for [`bytes`](Self::bytes) bytes
@@ -88,11 +94,14 @@ impl Attachment {
     /// Keeps children that this process forks from inheriting the mapping (`MADV_DONTFORK`).
     ///
     /// Without it a child can go on writing after its parent's death, and every child counts as an
-    /// attachment until it executes another program.
+    /// attachment until it executes another program. With it nothing is mapped here in a child, so
+    /// the child must neither use nor drop its copy of this value.
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory) when the kernel cannot note it.
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory) when the kernel cannot note it,
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for huge pages that the segment's size
+    /// does not fill.
     ///
     /// # References
     ///
@@ -180,7 +189,10 @@ impl Attachment {
         self.check_aligned(offset, 4)?;
         // SAFETY: four aligned bytes inside the mapping; they are only loaded.
         let number = unsafe { AtomicU32::from_ptr(self.address.add(offset).cast().as_ptr()) };
-        Ok(number.load(Ordering::Acquire))
+        // On memory mapped for reading, only a relaxed load is sure not to write.
+        let value = number.load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        Ok(value)
     }
 
     /// Loads the eight bytes at `offset` as a number in native byte order (Acquire). Errors as of
@@ -190,7 +202,9 @@ impl Attachment {
         self.check_aligned(offset, 8)?;
         // SAFETY: eight aligned bytes inside the mapping; they are only loaded.
         let number = unsafe { AtomicU64::from_ptr(self.address.add(offset).cast().as_ptr()) };
-        Ok(number.load(Ordering::Acquire))
+        let value = number.load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        Ok(value)
     }
 
     /// Unmaps the segment, as dropping does, and says when it fails.

@@ -194,7 +194,8 @@ pub enum ErrorKind {
     NoMessage,
     /// An argument is outside what the call allows (`EINVAL` where the object is not in question).
     InvalidArgument,
-    /// Locking needs a larger `RLIMIT_MEMLOCK` (`ENOMEM` or `EPERM` of `shmctl SHM_LOCK`).
+    /// Locking needs a larger `RLIMIT_MEMLOCK`, or being the owner (`ENOMEM` or `EPERM` of
+    /// `shmctl SHM_LOCK`).
     LockRefused,
     /// Not foreseen for this call: see the errno.
     Other,
@@ -287,6 +288,10 @@ impl Error {
                 "there is no such object (any more): it was removed, by `ipcrm` or by a program, or \
                  the identifier was never valid here"
             }
+            (ErrorKind::AccessDenied, Object::Path) => {
+                "a folder on the way to the file may not be searched by us"
+            }
+            (ErrorKind::AccessDenied, Object::Range { .. }) => "it is attached for reading only",
             (ErrorKind::AccessDenied, _) => {
                 "its mode gives us no access; `ipcs -c` shows owner and mode"
             }
@@ -333,7 +338,9 @@ impl Error {
             }
             (ErrorKind::NoMessage, _) => "the queue holds no message of this kind",
             (ErrorKind::InvalidArgument, _) => "the range or argument is outside the allowed one",
-            (ErrorKind::LockRefused, _) => "locking it needs a larger `ulimit -l`, or privilege",
+            (ErrorKind::LockRefused, _) => {
+                "locking it needs a larger `ulimit -l`, and its owner, or else privilege"
+            }
             (ErrorKind::Other, _) => self.errno.desc(),
         }
     }

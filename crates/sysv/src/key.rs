@@ -39,6 +39,12 @@ impl Key {
         self.0
     }
 
+    /// Tells whether a `…get` call with these flags looks for the private key, which nobody can
+    /// find: the kernel would make a new object, asked to or not.
+    pub(crate) const fn cannot_be_found(self, flags: i32) -> bool {
+        self.0 == libc::IPC_PRIVATE && flags & libc::IPC_CREAT == 0
+    }
+
     pub(crate) const fn from_raw(raw: libc::key_t) -> Self {
         Self(raw)
     }

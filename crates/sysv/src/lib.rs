@@ -74,3 +74,6 @@ pub use segment::{Segment, SegmentOptions, SegmentStat};
 pub use semaphore::{Operation, SemaphoreSet, SemaphoreSetStat};
 
 pub use nix::errno::Errno;
+
+#[doc = include_str!("../ERRNOS.md")]
+pub mod errnos {}

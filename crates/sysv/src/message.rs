@@ -145,7 +145,8 @@ impl MessageQueue {
         check(result, Call::Msgsnd, object).map(drop)
     }
 
-    /// Takes a message of at most `limit` bytes out of the queue, waiting until there is one.
+    /// Takes a message of at most `limit` bytes out of the queue, waiting until there is one. Room for
+    /// `limit` bytes is allocated meanwhile.
     ///
     /// ```c
     /// ssize_t msgrcv(int msqid, void *msgp, size_t msgsz, long msgtyp, int msgflg);
@@ -197,7 +198,7 @@ impl MessageQueue {
             Select::Except(kind) => (wide(kind)?, libc::MSG_EXCEPT),
             Select::AtMost(kind) => (-wide(kind)?, 0),
         };
-        let mut buffer = vec![0u8; TYPE_BYTES + limit];
+        let mut buffer = vec![0u8; limit.saturating_add(TYPE_BYTES)];
         let flags = flags | except;
         // SAFETY: `buffer` has room for the type and `limit` bytes after it.
         let length =
@@ -280,9 +281,13 @@ impl MessageQueue {
 }
 
 fn msgget(key: Key, mode: Mode, flags: i32) -> Result<MessageQueue, Error> {
+    let object = Object::QueueKey { key, mode };
+    if key.cannot_be_found(flags) {
+        return Err(Error::new(Call::Msgget, object, Errno::ENOENT));
+    }
     // SAFETY: the call takes numbers only.
     let id = unsafe { libc::msgget(key.raw(), flags | mode.raw()) };
-    check(id, Call::Msgget, Object::QueueKey { key, mode }).map(|id| MessageQueue { id })
+    check(id, Call::Msgget, object).map(|id| MessageQueue { id })
 }
 
 /// Says what the kernel knows of a queue. All of it may be stale when it is returned.

@@ -3,6 +3,8 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
+use nix::errno::Errno;
+
 use crate::attachment::{Access, Attachment};
 use crate::error::check;
 use crate::{Call, Error, Key, Mode, Object, Permissions};
@@ -149,9 +151,6 @@ impl Segment {
     }
 
     fn attach_as(self, access: Access) -> Result<Attachment, Error> {
-        // The size is asked before the mapping exists: a segment never changes its size, and an
-        // identifier that is given to another one meanwhile is refused below.
-        let before = self.stat()?;
         let flags = match access {
             Access::ReadWrite => 0,
             Access::ReadOnly => libc::SHM_RDONLY,
@@ -165,14 +164,12 @@ impl Segment {
             return Err(Error::new(
                 Call::Shmat,
                 Object::Segment(self.id),
-                nix::Error::EINVAL,
+                Errno::EINVAL,
             ));
         };
-        // SAFETY: the kernel has just mapped the segment at `address`, for as many whole pages as
-        // hold `before.bytes`, and nothing else owns this mapping.
-        let attachment =
-            unsafe { Attachment::from_mapping(address, before.bytes, access, self.id) };
-        Ok(attachment)
+        // SAFETY: the kernel has just mapped the segment at `address`, and nothing else owns this
+        // mapping.
+        unsafe { Attachment::from_mapping(address, access, self) }
     }
 
     /// Asks for owner, size, who is attached, and when what happened.
@@ -222,16 +219,21 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// * [`LockRefused`](crate::ErrorKind::LockRefused): `RLIMIT_MEMLOCK` is too small and we have no
-    ///   `CAP_IPC_LOCK`.
+    /// * [`LockRefused`](crate::ErrorKind::LockRefused): we have no `CAP_IPC_LOCK`, and
+    ///   `RLIMIT_MEMLOCK` is too small or we are neither owner nor creator.
     /// * [`Removed`](crate::ErrorKind::Removed): there is no such segment.
     #[doc(alias = "SHM_LOCK")]
     pub fn lock(self) -> Result<(), Error> {
         self.control(libc::SHM_LOCK, "SHM_LOCK")
     }
 
-    /// Allows the segment's pages to be swapped out again. Errors as of [`lock`](Self::lock).
-    #[expect(clippy::missing_errors_doc, reason = "the same as those of `lock`")]
+    /// Allows the segment's pages to be swapped out again.
+    ///
+    /// # Errors
+    ///
+    /// * [`NotOwner`](crate::ErrorKind::NotOwner): we are neither owner nor creator, and have no
+    ///   `CAP_IPC_LOCK`.
+    /// * [`Removed`](crate::ErrorKind::Removed): there is no such segment.
     #[doc(alias = "SHM_UNLOCK")]
     pub fn unlock(self) -> Result<(), Error> {
         self.control(libc::SHM_UNLOCK, "SHM_UNLOCK")
@@ -257,9 +259,13 @@ impl Segment {
 }
 
 fn shmget(key: Key, bytes: usize, mode: Mode, flags: i32) -> Result<Segment, Error> {
+    let object = Object::SegmentKey { key, bytes, mode };
+    if key.cannot_be_found(flags) {
+        return Err(Error::new(Call::Shmget, object, Errno::ENOENT));
+    }
     // SAFETY: the call takes numbers only.
     let id = unsafe { libc::shmget(key.raw(), bytes, flags | mode.raw()) };
-    check(id, Call::Shmget, Object::SegmentKey { key, bytes, mode }).map(|id| Segment { id })
+    check(id, Call::Shmget, object).map(|id| Segment { id })
 }
 
 /// Says what the kernel knows of a segment. All of it may be stale when it is returned.

@@ -34,7 +34,7 @@ union Semun {
 pub struct Operation(libc::sembuf);
 
 impl Operation {
-    /// Adds `units` (V): never waits, wakes who waited for them.
+    /// Adds `units` (V): never waits, wakes who waited for them. More than 32767 count as 32767.
     #[doc(alias = "V")]
     #[must_use]
     pub const fn add(index: u16, units: u16) -> Self {
@@ -48,7 +48,7 @@ impl Operation {
         )
     }
 
-    /// Takes `units` (P): waits until there are as many.
+    /// Takes `units` (P): waits until there are as many, for more than 32767 without end.
     #[doc(alias = "P")]
     #[must_use]
     pub const fn take(index: u16, units: u16) -> Self {
@@ -100,6 +100,10 @@ impl Operation {
 
 /// Most units that one operation can add or take, and largest value of a semaphore (`SEMVMX`).
 const MAX_UNITS: u16 = 32767;
+
+/// As many semaphores as an index can name, so as many as a set can use. GETALL and SETALL are not
+/// told how much room there is: they go by the set that has the identifier at that moment.
+const ANY_COUNT: usize = 1 << u16::BITS;
 
 #[expect(
     clippy::cast_possible_truncation,
@@ -356,13 +360,16 @@ impl SemaphoreSet {
     /// As of [`value`](Self::value).
     #[doc(alias = "GETALL")]
     pub fn values(self) -> Result<Vec<u16>, Error> {
-        let mut values = vec![0u16; self.stat()?.count];
+        let count = self.stat()?.count;
+        let mut values = vec![0u16; count.max(ANY_COUNT)];
         let argument = Semun {
             values: values.as_mut_ptr(),
         };
-        // SAFETY: `values` has one element for each semaphore, a number that a set keeps for life.
+        // SAFETY: `values` has an element for each semaphore, even of another set that has taken this
+        // one's identifier since.
         let result = unsafe { libc::semctl(self.id, 0, libc::GETALL, argument) };
         check(result, Call::Semctl("GETALL"), Object::Set(self.id))?;
+        values.truncate(count);
         Ok(values)
     }
 
@@ -395,17 +402,19 @@ impl SemaphoreSet {
     /// # Errors
     ///
     /// * [`NoSuchSemaphore`](crate::ErrorKind::NoSuchSemaphore): not one value for each semaphore.
-    /// * Else as of [`set_value`](Self::set_value).
+    /// * Else as of [`set_value`](Self::set_value); the right to read is needed too.
     #[doc(alias = "SETALL")]
     pub fn set_all(self, values: &[u16]) -> Result<(), Error> {
         let object = Object::Set(self.id);
         if values.len() != self.stat()?.count {
             return Err(Error::new(Call::Semctl("SETALL"), object, Errno::EFBIG));
         }
+        let mut all = values.to_vec();
+        all.resize(values.len().max(ANY_COUNT), 0);
         let argument = Semun {
-            values: values.as_ptr().cast_mut(),
+            values: all.as_mut_ptr(),
         };
-        // SAFETY: `values` has one element for each semaphore, and SETALL only reads them.
+        // SAFETY: `all` has an element for each semaphore, as for GETALL, and SETALL only reads them.
         let result = unsafe { libc::semctl(self.id, 0, libc::SETALL, argument) };
         check(result, Call::Semctl("SETALL"), object).map(drop)
     }
@@ -476,6 +485,9 @@ impl SemaphoreSet {
 
 fn semget(key: Key, count: usize, mode: Mode, flags: i32) -> Result<SemaphoreSet, Error> {
     let object = Object::SetKey { key, count, mode };
+    if key.cannot_be_found(flags) {
+        return Err(Error::new(Call::Semget, object, Errno::ENOENT));
+    }
     let Ok(count) = i32::try_from(count) else {
         return Err(Error::new(Call::Semget, object, Errno::EINVAL));
     };
