@@ -1,0 +1,156 @@
+//! One pass: two processes, one measurement, and nothing left behind.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use crate::arguments::Settings;
+use crate::board::{Board, Distance};
+use crate::interrupt::Signals;
+use crate::machine::Machine;
+use crate::names::Names;
+use crate::pair;
+use crate::plan::{Measure, Measured, Plan, Report, Role};
+use crate::transports::Kind;
+
+/// A pass may last this much longer than planned, and then so many times as long as planned, before it
+/// counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE_FACTOR: u64 = 20;
+/// The warm-up is a tenth of what is measured, at most so many messages, and at least once round the
+/// memory: its pages come into being at the first touch.
+const WARM_UP_MAX: u64 = 10_000;
+
+/// What one pass measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Task {
+    pub measure: Measure,
+    pub transport: Kind,
+    pub size_bytes: usize,
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.measure, self.transport.title())
+    }
+}
+
+/// What came of a pass.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pass {
+    #[serde(flatten)]
+    pub task: Task,
+    pub repetition: u32,
+    /// 0, and more where passes before were between far CPUs.
+    pub attempt: u32,
+    pub distance: Distance,
+    pub bounce_before_ns: Option<f64>,
+    pub bounce_after_ns: Option<f64>,
+    /// Messages or round trips measured.
+    pub count: u64,
+    pub elapsed_ns: u64,
+    pub producer_cpu_ns: u64,
+    pub consumer_cpu_ns: u64,
+    /// Each round trip, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub samples_ns: Vec<u64>,
+}
+
+/// Runs passes, each under names of its own.
+#[derive(Debug)]
+pub struct Runner {
+    run: String,
+    passes: u32,
+    board: Board,
+    signals: Signals,
+    cpus: Option<[usize; 2]>,
+    /// Spinning for each other needs two CPUs.
+    bounces: bool,
+    idle_ns: u64,
+    corrupt: bool,
+    limit: Duration,
+    /// What passes that ended well have left behind; must stay empty.
+    pub left: Vec<String>,
+}
+
+impl Runner {
+    pub fn new(run: String, settings: &Settings, machine: &Machine) -> Result<Self> {
+        let longest = settings.pass_ns.saturating_mul(PATIENCE_FACTOR) + settings.idle_ns;
+        Ok(Self {
+            run,
+            passes: 0,
+            board: Board::create()?,
+            signals: Signals::hold_back()?,
+            cpus: machine.pinned_to,
+            bounces: machine.cpu_count > 1,
+            idle_ns: settings.idle_ns,
+            corrupt: settings.corrupt,
+            limit: PATIENCE + Duration::from_nanos(longest),
+            left: Vec::new(),
+        })
+    }
+
+    /// Runs a pass of so many messages; `bounce`: with the cache-line bounce before and after.
+    pub fn pass(&mut self, task: Task, count: u64, bounce: bool) -> Result<Pass> {
+        self.passes += 1;
+        let names = Names::new(&self.run, self.passes);
+        self.board.reset()?;
+        let plans = self.plans(task, count, bounce, &names);
+        let result = pair::run(&plans, self.limit, &self.signals);
+        // After a failure objects are left, by those who were ended: that is no finding. Objects that
+        // cannot be removed are, and then the failure is only why.
+        let left = names
+            .sweep()
+            .context("cannot clear away what was left behind")?;
+        let [producer, consumer] = result.with_context(|| task.to_string())?;
+        self.left.extend(left);
+        Ok(evaluate(task, count, producer, consumer))
+    }
+
+    fn plans(&self, task: Task, count: u64, bounce: bool, names: &Names) -> [Plan; 2] {
+        let slots = u64::from(task.transport.slots());
+        let warm_up = match task.measure {
+            Measure::IdleCpu => 0,
+            Measure::Throughput | Measure::RoundTrip => (count / 10).clamp(slots, WARM_UP_MAX),
+        };
+        [Role::Producer, Role::Consumer].map(|role| Plan {
+            role,
+            transport: task.transport,
+            measure: task.measure,
+            size_bytes: task.size_bytes,
+            warm_up,
+            count,
+            idle_ns: self.idle_ns,
+            names: names.clone(),
+            board: (bounce && self.bounces).then(|| self.board.id()),
+            cpu: self.cpus.map(|cpus| cpus[role as usize]),
+            corrupt: (self.corrupt && role == Role::Producer).then_some(warm_up),
+            parent_pid: std::process::id(),
+        })
+    }
+}
+
+/// Makes one result of the two reports.
+fn evaluate(task: Task, count: u64, producer: Report, consumer: Report) -> Pass {
+    let (bounce_before_ns, bounce_after_ns) = (producer.bounce_before_ns, producer.bounce_after_ns);
+    let (sent, received): (Measured, Measured) = (producer.measured, consumer.measured);
+    Pass {
+        task,
+        repetition: 0,
+        attempt: 0,
+        distance: Distance::between(bounce_before_ns, bounce_after_ns),
+        bounce_before_ns,
+        bounce_after_ns,
+        count,
+        // The clock of who sees the end of what is measured.
+        elapsed_ns: match task.measure {
+            Measure::Throughput | Measure::IdleCpu => received.elapsed_ns,
+            Measure::RoundTrip => sent.elapsed_ns,
+        },
+        producer_cpu_ns: sent.cpu_ns,
+        consumer_cpu_ns: received.cpu_ns,
+        samples_ns: sent.samples_ns,
+    }
+}

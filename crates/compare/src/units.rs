@@ -1,0 +1,83 @@
+//! Numbers for people: three digits and a unit.
+
+use crate::statistics::as_f64;
+
+const RATES: &[(f64, &str)] = &[(1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, "")];
+const TIMES: &[(f64, &str)] = &[(1e9, " s"), (1e6, " ms"), (1e3, " µs"), (1.0, " ns")];
+
+/// Below this a ratio is written as one over something.
+const SMALL_RATIO: f64 = 0.1;
+
+/// Writes messages in a second: `7.92 M`, `883 k`, `9.98`.
+pub fn rate(value: f64) -> String {
+    scaled(value, RATES)
+}
+
+/// Writes a time in nanoseconds: `140 ns`, `55.7 µs`, `1.00 s`.
+pub fn time(value_ns: f64) -> String {
+    scaled(value_ns, TIMES)
+}
+
+/// Writes a time in nanoseconds that somebody has chosen: `1 s`, `100 ms`, `2.50 s`.
+pub fn setting(value_ns: u64) -> String {
+    time(as_f64(value_ns)).replace(".00 ", " ")
+}
+
+/// Writes a ratio: `25.1 k`, `1.00`, `0.42`, and `1/790 k` where it is small.
+pub fn ratio(value: f64) -> String {
+    if value < SMALL_RATIO {
+        format!("1/{}", scaled(1.0 / value, RATES))
+    } else {
+        scaled(value, RATES)
+    }
+}
+
+fn scaled(value: f64, units: &[(f64, &str)]) -> String {
+    // 999.5 would be written as 1000 of the smaller unit.
+    let unit = units.iter().find(|(scale, _)| value >= scale * 0.9995);
+    let &(scale, name) = unit.or(units.last()).unwrap_or(&(1.0, ""));
+    format!("{}{name}", three_digits(value / scale))
+}
+
+fn three_digits(value: f64) -> String {
+    match value {
+        99.95.. => format!("{value:.0}"),
+        9.995.. => format!("{value:.1}"),
+        0.0 => "0".into(),
+        _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_and_the_right_unit() {
+        for (value, text) in [
+            (7_923_000.0, "7.92 M"),
+            (883_000.0, "883 k"),
+            (999_600.0, "1.00 M"),
+            (99.96, "100"),
+            (9.98, "9.98"),
+            (0.25, "0.25"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(rate(value), text);
+        }
+        assert_eq!(time(140.4), "140 ns");
+        assert_eq!(time(55_710.0), "55.7 µs");
+        assert_eq!(time(999_900_000.0), "1.00 s");
+        assert_eq!(setting(1_000_000_000), "1 s");
+        assert_eq!(setting(2_500_000_000), "2.50 s");
+    }
+
+    #[test]
+    fn small_ratios_are_one_over_something() {
+        assert_eq!(ratio(1.0), "1.00");
+        assert_eq!(ratio(0.42), "0.42");
+        assert_eq!(ratio(0.01), "1/100");
+        assert_eq!(ratio(1.0 / 790_000.0), "1/790 k");
+        assert_eq!(ratio(25_100.0), "25.1 k");
+    }
+}

@@ -1,0 +1,223 @@
+//! Whole runs of the program, as short as they can be. What they measure is not looked at: other
+//! things run on a machine that tests.
+
+use std::fs;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use semring::Address;
+use serde_json::Value;
+use sysv_ipc::{Mode, Segment, SemaphoreSet};
+
+const TRANSPORTS: [&str; 4] = ["flag-sleep", "flag-spin", "semaphores-single", "semaphores"];
+/// More passes than any run here makes.
+const MOST_PASSES: u32 = 200;
+
+/// A name for the channels of one test.
+fn run_name(test: &str) -> String {
+    format!("compare-test-{test}-{}", std::process::id())
+}
+
+fn compare(run: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_compare"));
+    command
+        .args(["--run", run, "--repetitions", "1", "--retries", "0"])
+        .args(["--seconds", "0.01", "--idle", "0.02"])
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// Looks for every object that a run of this name may have made.
+fn assert_nothing_left(run: &str) {
+    let any = Mode::from_bits(0);
+    for pass in 0..MOST_PASSES {
+        for direction in ["forth", "back"] {
+            let name = format!("{run}.{pass}.{direction}");
+            let key = Address::named(&name).unwrap().key();
+            assert!(Segment::open(key, any).is_err(), "segment of {name}");
+            assert!(SemaphoreSet::open(key, any).is_err(), "set of {name}");
+        }
+    }
+}
+
+#[test]
+fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
+    let run = run_name("whole");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("results.json");
+    let json = file.to_str().unwrap();
+    let output = output(&mut compare(&run, &["--json", json, "--commit", "abc1234"]));
+    let (table, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{errors}");
+    assert_nothing_left(&run);
+
+    for title in ["flag, sleeping", "flag, spinning", "1 slot", "64 slots"] {
+        let rows = table.lines().filter(|line| line.starts_with("  "));
+        let rows = rows.filter(|line| line.contains(&format!("{title}  ")));
+        assert_eq!(rows.count(), 3, "{title}\n{table}");
+    }
+    for words in [
+        "throughput",
+        "round trip",
+        "CPU time",
+        "commit abc1234",
+        "64 bytes",
+    ] {
+        assert!(table.contains(words), "{words}\n{table}");
+    }
+    assert!(!errors.contains('\x1b'), "no colours into a pipe: {errors}");
+
+    let results: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(results["machine"]["commit"], "abc1234");
+    assert!(results["machine"]["cpu_model"].is_string());
+    let passes = results["passes"].as_array().unwrap();
+    for measure in ["throughput", "round-trip", "idle-cpu"] {
+        for transport in TRANSPORTS {
+            let is_this =
+                |entry: &&Value| entry["measure"] == measure && entry["transport"] == transport;
+            let rows = results["rows"].as_array().unwrap();
+            assert_eq!(
+                rows.iter().filter(is_this).count(),
+                1,
+                "{measure} {transport}"
+            );
+            let pass = passes.iter().find(is_this).expect("a pass");
+            assert!(pass["elapsed_ns"].as_u64().unwrap() > 0, "{pass}");
+            if measure == "round-trip" {
+                let samples = pass["samples_ns"].as_array().unwrap();
+                assert_eq!(Some(samples.len() as u64), pass["count"].as_u64());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_size_is_carried() {
+    for size in ["1", "57", "4099", "128KiB"] {
+        let run = run_name(&format!("size-{size}"));
+        let arguments = [
+            "--size",
+            size,
+            "--transports",
+            "flag-spin,semaphores-single,semaphores",
+        ];
+        let output = output(&mut compare(&run, &arguments));
+        assert!(output.status.success(), "{size}: {}", text(&output.stderr));
+        assert_nothing_left(&run);
+    }
+}
+
+#[test]
+fn a_damaged_byte_is_noticed_whatever_the_transport() {
+    for transport in TRANSPORTS {
+        let run = run_name(&format!("damage-{transport}"));
+        let arguments = ["--corrupt", "--transports", transport];
+        let output = output(&mut compare(&run, &arguments));
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{transport}: {errors}");
+        assert!(errors.contains("payload check failed"), "{errors}");
+        assert!(errors.contains(transport), "{errors}");
+        assert!(output.stdout.is_empty(), "no table of wrong figures");
+        assert_nothing_left(&run);
+    }
+}
+
+/// Starts a run whose idle reader waits for a minute, and waits until it does.
+fn start_idle_run(run: &str, transport: &str) -> Child {
+    let arguments = ["--transports", transport, "--idle", "60"];
+    let mut command = compare(run, &arguments);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !has_channel_for_long(run) {
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "ended by itself: {ended:?}");
+        assert!(Instant::now() < deadline, "no channel stayed");
+    }
+    child
+}
+
+/// Tells whether some channel of this run is there, and still is after longer than a short pass takes:
+/// that is the one of the idle reader.
+fn has_channel_for_long(run: &str) -> bool {
+    let there = || {
+        (0..MOST_PASSES).find(|pass| {
+            let name = format!("{run}.{pass}.forth");
+            let key = Address::named(&name).unwrap().key();
+            Segment::open(key, Mode::from_bits(0)).is_ok()
+        })
+    };
+    let before = there();
+    thread::sleep(Duration::from_millis(300));
+    before.is_some() && there() == before
+}
+
+fn kill(signal: &str, pid: &str) {
+    let status = Command::new("kill").args([signal, pid]).status();
+    assert!(status.unwrap().success(), "kill {signal} {pid}");
+}
+
+#[test]
+fn a_signal_ends_it_and_leaves_nothing() {
+    let run = run_name("signal");
+    let child = start_idle_run(&run, "semaphores");
+    kill("-TERM", &child.id().to_string());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", text(&output.stderr));
+    assert_nothing_left(&run);
+}
+
+#[test]
+fn a_side_that_dies_ends_it_though_a_flag_does_not_notice() {
+    let run = run_name("death");
+    let child = start_idle_run(&run, "flag-spin");
+    let pid = child.id();
+    let sides = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let producer = sides.split_whitespace().next().expect("two sides");
+    kill("-KILL", producer);
+    let output = child.wait_with_output().unwrap();
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("the producer ended with signal: 9"),
+        "{errors}"
+    );
+    assert_nothing_left(&run);
+}
+
+#[test]
+fn what_is_left_behind_is_a_failure() {
+    let run = run_name("left");
+    // One way only, so nobody uses this key; but it is one of the run's.
+    let key = Address::named(&format!("{run}.2.back")).unwrap().key();
+    SemaphoreSet::create(key, 1, Mode::OWNER).unwrap();
+    let output = output(&mut compare(&run, &["--transports", "flag-spin"]));
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("left behind"), "{errors}");
+    assert!(errors.contains("semaphore set"), "{errors}");
+    assert!(errors.contains(&key.to_string()), "{errors}");
+    assert_nothing_left(&run);
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_refused() {
+    for arguments in [
+        &["--size", "0"][..],
+        &["--transports", "pigeons"],
+        &["--quick", "--seconds", "1"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_compare"));
+        assert_eq!(output(command.args(arguments)).status.code(), Some(2));
+    }
+}
