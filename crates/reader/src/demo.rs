@@ -15,12 +15,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut consumer = arguments.attach(Framing::Demo)?;
     let link = consumer.link();
     tell(&format!("[P2] Generated key: {}", link.key()))?;
+    let how = if link.created() { "created" } else { "found" };
     tell(&format!(
-        "[P2] Shared memory found. ID: {}",
+        "[P2] Shared memory {how}. ID: {}",
         link.segment().id()
     ))?;
     tell(&format!(
-        "[P2] Semaphore set found. ID: {}",
+        "[P2] Semaphore set {how}. ID: {}",
         link.semaphore_set().id()
     ))?;
     tell(&format!(

@@ -191,13 +191,19 @@ impl From<Stop> for SendError {
 #[non_exhaustive]
 pub enum DrainError {
     /// The consumer has left in order, with messages unread. Reported once.
-    #[error("the consumer has closed before it had read everything")]
+    #[error(
+        "the consumer has closed before it had read everything; the rest waits for the next one"
+    )]
     Closed,
     /// The consumer has died, with messages unread. Reported once.
-    #[error("the consumer has died before it had read everything")]
+    #[error(
+        "the consumer has died before it had read everything; the rest waits for its successor"
+    )]
     PeerLost,
     /// The deadline passed.
-    #[error("timed out: the consumer has not read everything")]
+    #[error(
+        "timed out: the consumer has not read everything; the rest waits for it, or for the next one"
+    )]
     TimedOut,
     /// [`Canceller::cancel`](crate::Canceller::cancel) was called.
     #[error("cancelled while waiting for the consumer to read everything")]

@@ -1,12 +1,13 @@
 //! Real data: the bytes of a file or pipe, read straight into the shared memory.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Error, Result};
-use semring::{CloseOutcome, Framing, Producer};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use semring::{CloseOutcome, Corrupt, Framing, Producer};
 use semring_cli::{Patience, Report};
 
 use crate::arguments::Arguments;
@@ -24,6 +25,9 @@ pub fn run(arguments: &Arguments, input: &Path) -> Result<()> {
     let mut patience = Patience::new(arguments.quiet);
     let mut report = Report::default();
     loop {
+        if is_full(&mut producer)? && at_end(&mut source)? {
+            break;
+        }
         let bytes = wait::for_room(&mut patience, &mut producer, arguments.deadline())
             .map_err(Error::from)
             .and_then(|()| send_chunk(&mut producer, &mut source))
@@ -45,8 +49,13 @@ pub fn run(arguments: &Arguments, input: &Path) -> Result<()> {
             && unread > 0
         {
             let (key, channel) = link;
+            let messages = if unread == 1 {
+                "message waits"
+            } else {
+                "messages wait"
+            };
             eprintln!(
-                "writer: {unread} messages wait in {channel} for a reader; to give them up: \
+                "writer: {unread} {messages} in {channel} for a reader; to give up what is left: \
                  `ipcrm -M {key} -S {key}`"
             );
         }
@@ -61,6 +70,28 @@ fn open(input: &Path) -> Result<File> {
         return Ok(File::from(input.context("cannot use standard input")?));
     }
     File::open(input).with_context(|| format!("cannot open {}", input.display()))
+}
+
+fn is_full(producer: &mut Producer) -> Result<bool, Corrupt> {
+    Ok(producer.unread()? >= producer.geometry().slot_count())
+}
+
+/// Tells whether a file, or a pipe, is at its end, without taking anything from it: at the end there
+/// is no need to wait for room. Waits until a pipe has bytes or ends. Of other kinds of input the
+/// end shows only when they are read.
+fn at_end(source: &mut File) -> Result<bool> {
+    let metadata = source.metadata().context("cannot look at the input")?;
+    if metadata.is_file() {
+        let position = source.stream_position().context("cannot read")?;
+        // Files under /proc have content beyond their length, which is 0.
+        return Ok(metadata.len() > 0 && position >= metadata.len());
+    }
+    let mut input = [PollFd::new(source.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut input, PollTimeout::NONE) {
+        Ok(_) => Ok(input[0].revents() == Some(PollFlags::POLLHUP)),
+        // A signal; waiting for room and reading will show the same.
+        Err(_) => Ok(false),
+    }
 }
 
 /// Reads once into a lent slot and publishes what came; 0 at the end of the input.

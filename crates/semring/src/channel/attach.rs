@@ -220,12 +220,28 @@ fn find_or_make_set(channel: &Channel) -> Result<(SemaphoreSet, bool), Obstacle>
     if let Some(set) = objects::find_set(channel.address())? {
         return Ok((set, false));
     }
-    // A segment without a set has lost it: its messages are still there, so it is worth a new one.
-    if !channel.create && objects::find_segment(channel.address())?.is_none() {
-        return Err(AttachReason::NotFound.into());
+    match objects::find_segment(channel.address())? {
+        // It has lost its set: its messages are still there, so it is worth a new one.
+        Some(segment) => check_without_set(channel, segment)?,
+        None if channel.create => {}
+        None => return Err(AttachReason::NotFound.into()),
     }
     let set = objects::make_set(channel.address(), channel.mode)?;
     Ok((set.ok_or(Obstacle::Again)?, true))
+}
+
+/// Checks that a segment without a set is a channel's, before a set is made beside it that another
+/// program with this key could meet.
+fn check_without_set(channel: &Channel, segment: Segment) -> Result<(), Obstacle> {
+    objects::check_segment(segment, channel.address(), channel.mode)?;
+    let Err(reason) = header::check_begun(segment)? else {
+        return Ok(());
+    };
+    // A channel's set is made before its segment, so there would be one by now.
+    if objects::find_set(channel.address())?.is_some() {
+        return Err(Obstacle::Again);
+    }
+    Err(reason.into())
 }
 
 /// A checked segment, ready for its role to be taken.
@@ -315,7 +331,12 @@ fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
         kernel,
         ..
     } = setup;
-    if !recovery::claim(kernel, &place.ring, *role)? {
+    let claimed = recovery::claim(kernel, &place.ring, *role);
+    if place.created && !matches!(claimed, Ok(true)) {
+        // Nothing is left behind.
+        let _ = place.segment.remove();
+    }
+    if !claimed? {
         return Err(role_taken(None, *role, kernel.set()).into());
     }
     let pid = std::process::id();

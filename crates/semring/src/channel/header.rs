@@ -59,6 +59,14 @@ pub(super) fn check_magic(identity: &Identity, segment: i32) -> Result<(), Obsta
     }
 }
 
+/// Tells whether a channel's header has at least been begun in a segment, or whose it is instead.
+pub(super) fn check_begun(segment: Segment) -> Result<Result<(), AttachReason>, sysv_ipc::Error> {
+    Ok(match segment.attach_read_only()?.load_u64(0)? {
+        MAGIC | UNFINISHED => Ok(()),
+        other => Err(foreign(segment.id(), other)),
+    })
+}
+
 fn foreign(segment: i32, magic: u64) -> AttachReason {
     let start = magic.to_ne_bytes().escape_ascii().to_string();
     let evidence =
