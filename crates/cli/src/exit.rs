@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use anyhow::Error;
 use semring::{AddressError, AttachError, AttachReason, DrainError, Fault, RecvError, SendError};
 
+use crate::advice::OnChannel;
+
 /// Says how a program ended. 2, for a mistake on the command line, is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -31,6 +33,9 @@ pub fn exit_of(error: &Error) -> Exit {
 }
 
 fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+    if let Some(error) = cause.downcast_ref::<OnChannel>() {
+        return Some(error.exit);
+    }
     if let Some(error) = cause.downcast_ref::<AttachError>() {
         return Some(exit_of_attach(&error.reason));
     }

@@ -6,6 +6,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+mod advice;
 mod arguments;
 pub mod demo;
 mod exit;
@@ -13,6 +14,7 @@ mod report;
 mod values;
 mod wait;
 
+pub use advice::on_channel;
 pub use arguments::ChannelArguments;
 pub use exit::{Exit, exit_of, finish};
 pub use report::Report;

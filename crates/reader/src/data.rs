@@ -16,9 +16,11 @@ pub fn run(arguments: &Arguments, output: &Path) -> Result<()> {
     let mut target = open(output)?;
     let mut consumer = arguments.attach(Framing::Raw)?;
     let mut report = Report::default();
-    while receive_chunk(arguments, &mut consumer, &mut target, &mut report)
-        .with_context(|| format!("receiving into {}", shown(output)))?
-    {}
+    let received = receive(arguments, &mut consumer, &mut target, &mut report);
+    received.map_err(|error| {
+        let error = error.context(format!("receiving into {}", shown(output)));
+        on_channel(&error, consumer.link())
+    })?;
     report.stop();
     consumer.close()?;
     if !arguments.quiet {

@@ -1,0 +1,31 @@
+//! Errors of a channel, with its name and what to do after them.
+
+use anyhow::Error;
+use semring::Link;
+
+use crate::exit::{Exit, exit_of};
+
+/// Holds an error's text with the channel and the advice, and the exit code it had before.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct OnChannel {
+    text: String,
+    pub(crate) exit: Exit,
+}
+
+/// Says after an error which channel it was about, and what to do when the other side has died or is
+/// not to be waited for any longer.
+#[must_use]
+pub fn on_channel(error: &Error, link: &Link) -> Error {
+    let exit = exit_of(error);
+    let (channel, key) = (link.address(), link.key());
+    let advice = match exit {
+        Exit::PeerLost | Exit::TimedOut => format!(
+            ": start both sides again to go on where it stopped, or give it up with \
+             `ipcrm -M {key} -S {key}`"
+        ),
+        _ => String::new(),
+    };
+    let text = format!("{error:#} ({channel}, key {key}{advice})");
+    OnChannel { text, exit }.into()
+}
