@@ -19,8 +19,9 @@ use std::sync::atomic::Ordering;
 use sysv_ipc::{Access, Attachment};
 
 use crate::error::{Corrupt, Role};
+use crate::geometry::Geometry;
 use crate::layout::{
-    DESCRIPTOR_BYTES, Descriptor, Geometry, HEADER_BYTES, Header, INLINE, INLINE_BYTES, Side, Word,
+    DESCRIPTOR_BYTES, Descriptor, HEADER_BYTES, Header, INLINE, INLINE_BYTES, Side, Word,
 };
 
 /// Keeps the bytes of a segment in place.
