@@ -250,6 +250,29 @@ impl Link {
         self.created
     }
 
+    /// Makes the link of a channel that has no kernel objects.
+    #[cfg(loom)]
+    pub(crate) fn modelled(role: Role, address: Address) -> Self {
+        let (segment, set) = (Segment::from_id(-1), SemaphoreSet::from_id(-1));
+        let (pid, left) = (std::process::id(), Cell::new(false));
+        Self {
+            role,
+            address,
+            segment,
+            set,
+            mapped_at: 0,
+            created: false,
+            pid,
+            left,
+        }
+    }
+
+    /// Keeps the end of this handle from leaving: its process has died.
+    #[cfg(loom)]
+    pub(crate) fn forget_role(&self) {
+        self.left.set(true);
+    }
+
     /// Leaves in order, and removes the channel when it has served.
     pub(crate) fn close(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
         if !self.may_leave() {

@@ -7,9 +7,36 @@
 /// Marks a point at which a test can have the process killed.
 macro_rules! crash_point {
     ($name:literal) => {
-        #[cfg(feature = "crash-points")]
+        #[cfg(any(feature = "crash-points", loom))]
         crate::crash::reach($name);
     };
+}
+
+/// What a thread of the model checker ends with in place of a process.
+#[cfg(loom)]
+pub(crate) struct Died;
+
+#[cfg(loom)]
+loom::thread_local! {
+    /// Where this thread is to die, at which time.
+    pub(crate) static PLAN: std::cell::Cell<Option<(&'static str, u32)>> = std::cell::Cell::new(None);
+}
+
+/// Ends this thread here, if the plan says so.
+#[cfg(loom)]
+pub(crate) fn reach(name: &str) {
+    let due = PLAN.with(|plan| match plan.get() {
+        Some((wanted, 1)) if wanted == name => true,
+        Some((wanted, left)) if wanted == name => {
+            plan.set(Some((wanted, left - 1)));
+            false
+        }
+        _ => false,
+    });
+    if due {
+        PLAN.with(|plan| plan.set(None));
+        std::panic::resume_unwind(Box::new(Died));
+    }
 }
 
 /// Every point, in the order in which a process comes past it.
@@ -47,7 +74,7 @@ pub const POINTS: &[&str] = &[
 ];
 
 /// Dies here, if this is the point and the time that the environment names.
-#[cfg(feature = "crash-points")]
+#[cfg(all(feature = "crash-points", not(loom)))]
 pub(crate) fn reach(name: &str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};

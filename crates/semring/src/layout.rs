@@ -3,11 +3,13 @@
 // The one cast: from the start of a segment to its header.
 #![allow(unsafe_code)]
 
+use std::cell::UnsafeCell;
 use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crate::error::Corrupt;
+use crate::sync::{AtomicU32 as SharedU32, AtomicU64 as SharedU64};
 
 /// The finished segment's first eight bytes.
 pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"semring\x01");
@@ -16,10 +18,19 @@ pub(crate) const UNFINISHED: u64 = u64::from_ne_bytes(*b"semring?");
 /// The version of the byte map.
 pub(crate) const VERSION: u32 = 1;
 /// Bytes before the descriptors.
+#[cfg(not(loom))]
 pub(crate) const HEADER_BYTES: usize = 4096;
+/// The model checker's atomic numbers are larger; its rings stay on the heap.
+#[cfg(loom)]
+pub(crate) const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(64);
 pub(crate) const HEADER_BYTES_U32: u32 = 4096;
 /// Bytes of a descriptor.
+#[cfg(not(loom))]
 pub(crate) const DESCRIPTOR_BYTES: usize = 64;
+#[cfg(loom)]
+pub(crate) const DESCRIPTOR_BYTES: usize = size_of::<Descriptor>();
+/// Where in a descriptor the message stands that travels inside it.
+pub(crate) const INLINE_OFFSET: usize = offset_of!(Descriptor, inline);
 /// Longest message that travels inside its descriptor.
 pub const INLINE_BYTES: usize = 56;
 /// Descriptor's slot number of a message that stands inline.
@@ -74,15 +85,15 @@ pub(crate) struct Identity {
 /// the other side does not read.
 #[repr(C)]
 pub(crate) struct Side {
-    pub position: AtomicU64,
+    pub position: SharedU64,
     _position_line: [u64; 15],
-    pub word: AtomicU64,
-    pub waiting: AtomicU32,
-    pub registered: AtomicU32,
+    pub word: SharedU64,
+    pub waiting: SharedU32,
+    pub registered: SharedU32,
     pub pid: AtomicI32,
     pub uid: AtomicU32,
     pub since_ns: AtomicU64,
-    pub end_seen: AtomicU64,
+    pub end_seen: SharedU64,
     _status_line: [u64; 11],
     pub handed_out: AtomicU64,
     pub messages: AtomicU64,
@@ -99,11 +110,21 @@ pub(crate) struct Side {
 #[repr(C, align(64))]
 pub(crate) struct Descriptor {
     /// `length` in the first four bytes and `slot` in the next four, stored and loaded as one.
-    pub length_and_slot: AtomicU64,
-    pub inline: [AtomicU64; INLINE_BYTES / 8],
+    pub length_and_slot: SharedU64,
+    /// Bytes, of which nobody but the two owners in turn makes a reference (`Ring::message`).
+    pub inline: UnsafeCell<[u8; INLINE_BYTES]>,
+    /// Lets the model checker notice an access to the inline bytes, or to the slot of this number,
+    /// that the positions do not order.
+    #[cfg(loom)]
+    pub access: [loom::cell::UnsafeCell<()>; 2],
 }
 
+// SAFETY: the inline bytes are touched by one side at a time: by the producer until `tail` has
+// passed their position, by the consumer until `head` has.
+unsafe impl std::marker::Sync for Descriptor {}
+
 /// Fails the build unless the fields stand where docs/layout.md says.
+#[cfg(not(loom))]
 macro_rules! assert_offsets {
     ($of:ty, $bytes:expr, { $($field:ident: $offset:expr),+ $(,)? }) => {
         const _: () = {
@@ -113,7 +134,9 @@ macro_rules! assert_offsets {
     };
 }
 
+#[cfg(not(loom))]
 assert_offsets!(Header, HEADER_BYTES, { identity: 0, producer: 512, consumers: 1024 });
+#[cfg(not(loom))]
 assert_offsets!(Identity, 512, {
     magic: 0, version: 8, header_bytes: 12, segment_bytes: 16, slot_bytes: 24, slot_stride: 32,
     slot_count: 40, sync: 44, descriptors_offset: 48, slots_offset: 56, semaphore_id: 64,
@@ -121,11 +144,13 @@ assert_offsets!(Identity, 512, {
     creator_pid: 112, creator_uid: 116, created_at_ns: 120, name_bytes: 128, name: 132,
     type_bytes: 320, type_align: 328, type_name_bytes: 332, type_name: 336,
 });
+#[cfg(not(loom))]
 assert_offsets!(Side, 512, {
     position: 0, word: 128, waiting: 136, registered: 140, pid: 144, uid: 148, since_ns: 152,
     end_seen: 160, handed_out: 256, messages: 264, bytes: 272, sleeps: 280, spurious: 288,
     redelivered: 296, active_at_ns: 304, activity: 312,
 });
+#[cfg(not(loom))]
 assert_offsets!(Descriptor, DESCRIPTOR_BYTES, { length_and_slot: 0, inline: 8 });
 
 impl Header {
@@ -139,6 +164,48 @@ impl Header {
         // SAFETY: the caller vouches for size, alignment and life time; every field is an atomic
         // number or unread, so any bytes are a valid Header, whoever else writes them.
         unsafe { start.cast::<Self>().as_ref() }
+    }
+}
+
+#[cfg(loom)]
+impl Header {
+    /// Makes a header of numbers that the model checker knows; who it is for does not matter.
+    pub(crate) fn modelled() -> Self {
+        // SAFETY: an Identity is made of the standard library's atomic numbers, for which zero is valid.
+        let identity = unsafe { std::mem::zeroed() };
+        Self {
+            identity,
+            producer: Side::modelled(),
+            consumers: std::array::from_fn(|_| Side::modelled()),
+        }
+    }
+}
+
+#[cfg(loom)]
+impl Side {
+    fn modelled() -> Self {
+        let (number, counter) = (|| SharedU64::new(0), || AtomicU64::new(0));
+        Self {
+            position: number(),
+            _position_line: [0; 15],
+            word: number(),
+            waiting: SharedU32::new(0),
+            registered: SharedU32::new(0),
+            pid: AtomicI32::new(0),
+            uid: AtomicU32::new(0),
+            since_ns: counter(),
+            end_seen: number(),
+            _status_line: [0; 11],
+            handed_out: counter(),
+            messages: counter(),
+            bytes: counter(),
+            sleeps: counter(),
+            spurious: counter(),
+            redelivered: counter(),
+            active_at_ns: counter(),
+            activity: AtomicU32::new(0),
+            _counter_line: [0; 49],
+        }
     }
 }
 
@@ -205,19 +272,18 @@ impl Side {
 
     /// Starts from nothing, in a segment that is being made.
     pub(crate) fn reset(&self) {
-        let numbers = [
-            &self.position,
-            &self.word,
-            &self.end_seen,
+        for number in [&self.position, &self.word, &self.end_seen] {
+            number.store(0, Ordering::Relaxed);
+        }
+        for counter in [
             &self.handed_out,
             &self.messages,
             &self.bytes,
             &self.sleeps,
             &self.spurious,
             &self.redelivered,
-        ];
-        for number in numbers {
-            number.store(0, Ordering::Relaxed);
+        ] {
+            counter.store(0, Ordering::Relaxed);
         }
         self.note_owner(0, 0, 0);
     }

@@ -29,11 +29,14 @@ mod gate;
 mod geometry;
 mod layout;
 mod limits;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod producer;
 mod recovery;
 mod ring;
 mod semaphores;
 mod slots;
+mod sync;
 
 pub use address::Address;
 pub use cancel::Canceller;
