@@ -265,7 +265,7 @@ struct Death {
 /// One side dies at a point; its successor goes on; all arrives, in order, and the end is seen. The
 /// producer waits until all has been read, so that nothing depends on the notice of its end; and at
 /// the end no permit is missing.
-fn death(case: Death) {
+fn death(case: Death, preemptions: usize) {
     let Death {
         role,
         point,
@@ -274,7 +274,7 @@ fn death(case: Death) {
         batch,
         messages,
     } = case;
-    explore(2, move || {
+    explore(preemptions, move || {
         let world = World::new(slots, 1, batch);
         let consuming = {
             let world = world.clone();
@@ -304,10 +304,11 @@ fn death(case: Death) {
         producer.unwrap().close().unwrap();
         consuming.join().unwrap();
         assert_eq!(world.ring().head(), messages);
+        // The consumer left last: its notice is one more than the permits for all slots.
         let permits = world.semaphores.value(Semaphore::Empty);
         assert!(
-            permits >= slots.cast_signed(),
-            "{permits} permits for {slots} empty slots"
+            permits > slots.cast_signed(),
+            "{permits} units, notice included, for {slots} empty slots"
         );
     });
 }
@@ -340,16 +341,37 @@ fn deaths(role: Role, points: impl IntoIterator<Item = &'static str>, shapes: &[
     for point in points {
         for &(slots, batch, time) in shapes {
             let messages = u64::from(slots) + 1;
-            death(Death {
-                role,
-                point,
-                time,
-                slots,
-                batch,
-                messages,
-            });
+            death(
+                Death {
+                    role,
+                    point,
+                    time,
+                    slots,
+                    batch,
+                    messages,
+                },
+                2,
+            );
         }
     }
+}
+
+/// A permit dies in the producer's hand, and the consumer goes on while the successor counts.
+#[test]
+fn a_permit_dies_in_hand() {
+    let point = "producer-permitted";
+    let (time, slots, batch, messages) = (2, 2, 1, 2);
+    death(
+        Death {
+            role: Role::Producer,
+            point,
+            time,
+            slots,
+            batch,
+            messages,
+        },
+        3,
+    );
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! Models of the protocol, explored completely: every interleaving, with a death at every step.
+mod explorer;
+mod strict;
