@@ -9,7 +9,7 @@ use crate::clock::now_ns;
 use crate::error::{Corrupt, Fault, RecvError, RecvIntoError, Role, Stop, TryRecvError};
 use crate::gate::strict::Strict;
 use crate::gate::{Gate, View};
-use crate::layout::{Side, Word};
+use crate::layout::{Side, State, Word};
 use crate::ring::{Place, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores as _};
 use crate::{Calls, Canceller, Deadline, Geometry};
@@ -24,6 +24,8 @@ pub struct Consumer {
     gate: Strict<Kernel>,
     /// Position after the last message that an earlier consumer has been handed.
     redelivered_before: u64,
+    /// Where the messages of the batch in hand stand, with their lengths.
+    parts: Vec<(Place, u32)>,
     link: Link,
 }
 
@@ -95,6 +97,7 @@ impl Consumer {
             view: ConsumerView { ring, head, tail },
             gate,
             redelivered_before,
+            parts: Vec::new(),
             link,
         }
     }
@@ -117,21 +120,13 @@ impl Consumer {
     ///
     /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
     pub fn recv_deadline(&mut self, deadline: Deadline) -> Result<Option<Message<'_>>, RecvError> {
-        match self.gate.acquire(&mut self.view, deadline) {
-            Ok(()) => {} // P(FULL)
-            Err(Stop::Closed) => {
-                self.note_end();
-                return Ok(None);
-            }
-            Err(Stop::PeerLost) => return Err(RecvError::PeerLost),
-            Err(Stop::TimedOut) => return Err(RecvError::TimedOut),
-            Err(Stop::Cancelled) => return Err(RecvError::Cancelled),
-            Err(Stop::Fault(fault)) => return Err(fault.into()),
-        }
+        if self.acquire(1, deadline)? == 0 {
+            return Ok(None);
+        } // P(FULL)
         let position = self.view.head;
         let (place, length) = self.view.ring.described(position).map_err(Fault::from)?;
         self.gate.spend(1);
-        self.hand_out(position);
+        self.hand_out(1);
         Ok(Some(Message {
             consumer: self,
             position,
@@ -139,6 +134,67 @@ impl Consumer {
             length,
             settled: false,
         })) // read
+    }
+
+    /// Receives up to `limit` messages in one exchange: those that are there at once, at least one,
+    /// waiting as long as the ring is empty. `None` is the end of the stream.
+    ///
+    /// `P(FULL)` and `V(EMPTY)` each take and post all their permits in one call. All messages of the
+    /// batch are released together, and all of them come again should this consumer die before.
+    ///
+    /// # Errors
+    ///
+    /// As of [`recv`](Self::recv).
+    pub fn recv_batch(&mut self, limit: u32) -> Result<Option<Batch<'_>>, RecvError> {
+        self.recv_batch_deadline(limit, Deadline::NEVER)
+    }
+
+    /// Receives up to `limit` messages in one exchange, waiting no longer than until `deadline` while
+    /// the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
+    pub fn recv_batch_deadline(
+        &mut self,
+        limit: u32,
+        deadline: Deadline,
+    ) -> Result<Option<Batch<'_>>, RecvError> {
+        let granted = self.acquire(limit.max(1), deadline)?; // P(FULL)
+        if granted == 0 {
+            return Ok(None);
+        }
+        self.parts.clear();
+        for offset in 0..granted {
+            let position = self.view.head.wrapping_add(offset.into());
+            self.parts
+                .push(self.view.ring.described(position).map_err(Fault::from)?);
+        }
+        self.gate.spend(granted);
+        self.hand_out(granted);
+        Ok(Some(Batch {
+            consumer: self,
+            count: granted,
+            settled: false,
+        })) // read
+    }
+
+    /// Waits for permits, up to `wanted`; 0 at the end of the stream.
+    fn acquire(&mut self, wanted: u32, deadline: Deadline) -> Result<u32, RecvError> {
+        match self.gate.acquire(&mut self.view, wanted, deadline) {
+            Ok(granted) => {
+                crash_point!("consumer-permitted");
+                Ok(granted)
+            }
+            Err(Stop::Closed) => {
+                self.note_end();
+                Ok(0)
+            }
+            Err(Stop::PeerLost) => Err(RecvError::PeerLost),
+            Err(Stop::TimedOut) => Err(RecvError::TimedOut),
+            Err(Stop::Cancelled) => Err(RecvError::Cancelled),
+            Err(Stop::Fault(fault)) => Err(fault.into()),
+        }
     }
 
     /// Receives the next message if there is one now.
@@ -173,15 +229,14 @@ impl Consumer {
         Ok(Some(message_bytes))
     }
 
-    /// Notes, before the message is handed out, that it was: a successor marks it as redelivered.
-    fn hand_out(&self, position: u64) {
-        self.view
-            .side()
-            .handed_out
-            .store(position.wrapping_add(1), Ordering::Relaxed);
-        if self.is_redelivered(position) {
-            self.view.side().count_redelivered();
-        }
+    /// Notes, before messages are handed out, that they were: a successor marks them as redelivered.
+    fn hand_out(&self, count: u32) {
+        let (first, side) = (self.view.head, self.view.side());
+        side.handed_out
+            .store(first.wrapping_add(count.into()), Ordering::Relaxed);
+        let again = (0..count).filter(|&n| self.is_redelivered(first.wrapping_add(n.into())));
+        side.count_redelivered(again.count() as u64);
+        crash_point!("consumer-handed-out");
     }
 
     fn is_redelivered(&self, position: u64) -> bool {
@@ -189,12 +244,16 @@ impl Consumer {
         distance(self.redelivered_before, position, slot_count).is_some_and(|behind| behind > 0)
     }
 
-    /// Acknowledges the message in hand, and tells the producer.
-    fn release(&mut self, length: u32) -> Result<(), Fault> {
-        self.view.head = self.view.head.wrapping_add(1);
+    /// Acknowledges the first `count` messages in hand, of `bytes` bytes, and tells the producer.
+    fn release(&mut self, count: u32, bytes: u64) -> Result<(), Fault> {
+        crash_point!("consumer-read");
+        self.view.head = self.view.head.wrapping_add(count.into());
         self.view.ring.acknowledge(self.view.head);
-        let posted = self.gate.post(1); // V(EMPTY)
-        self.view.side().count_message(length.into());
+        crash_point!("consumer-acknowledged");
+        let posted = self.gate.post(count); // V(EMPTY)
+        crash_point!("consumer-posted");
+        self.view.side().count_messages(count.into());
+        self.view.side().count_bytes(bytes);
         match posted {
             // Nobody is left to be told; the next call has the news when the memory is empty.
             Err(Fault::Removed) => Ok(()),
@@ -206,6 +265,16 @@ impl Consumer {
     fn note_end(&self) {
         let epoch = self.view.peer_word().epoch();
         self.view.side().end_seen.store(epoch, Ordering::Release);
+        crash_point!("consumer-end-seen");
+    }
+
+    /// Goes on after the end of a stream: the next call waits for another producer, instead of
+    /// returning the same end again. Does nothing while there is no end.
+    pub fn follow(&mut self) {
+        let word = self.view.peer_word();
+        if word.state() == State::Closed {
+            self.gate.look_past(word.epoch());
+        }
     }
 
     /// Leaves in order. What was not received stays for the next consumer. The last one out of a
@@ -313,7 +382,7 @@ impl Message<'_> {
     /// [`Fault`] when the kernel refuses to tell the producer.
     pub fn release(mut self) -> Result<(), Fault> {
         self.settled = true;
-        self.consumer.release(self.length)
+        self.consumer.release(1, self.length.into())
     }
 
     /// Gives the message back unreleased: the next call receives it again, and so does a successor.
@@ -338,7 +407,7 @@ impl Drop for Message<'_> {
     fn drop(&mut self) {
         if !self.settled {
             // The next call meets the same fault and reports it.
-            let _ = self.consumer.release(self.length);
+            let _ = self.consumer.release(1, self.length.into());
         }
     }
 }
@@ -348,6 +417,99 @@ impl fmt::Debug for Message<'_> {
         f.debug_struct("Message")
             .field("position", &self.position)
             .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Holds several received messages in place. Dropping it releases all of them.
+pub struct Batch<'a> {
+    consumer: &'a mut Consumer,
+    count: u32,
+    settled: bool,
+}
+
+impl Batch<'_> {
+    /// Returns the number of messages, at least 1.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "never empty")]
+    pub const fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Returns the position of the first message; those of the others follow without a gap.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.consumer.view.head
+    }
+
+    /// Returns how many messages, from the first on, an earlier consumer had in hand when it ended.
+    #[must_use]
+    pub fn redelivered(&self) -> usize {
+        let slot_count = self.consumer.geometry().slot_count();
+        let before = self.consumer.redelivered_before;
+        let behind = distance(before, self.position(), slot_count).unwrap_or(0);
+        behind.min(self.count) as usize
+    }
+
+    /// Returns the messages in their order.
+    #[must_use]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let view = &self.consumer.view;
+        self.consumer
+            .parts
+            .iter()
+            .enumerate()
+            .map(|(offset, &(place, length))| {
+                view.ring
+                    .message(view.head.wrapping_add(offset as u64), place, length)
+            })
+    }
+
+    /// Releases all messages, as dropping does, and says when that fails. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses to tell the producer.
+    pub fn release(mut self) -> Result<(), Fault> {
+        self.settled = true;
+        self.settle()
+    }
+
+    /// Releases the first `count` messages, and gives the others back: the next call receives them
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses to tell the producer.
+    pub fn release_first(mut self, count: usize) -> Result<(), Fault> {
+        self.settled = true;
+        let kept = u32::try_from(count).unwrap_or(u32::MAX).min(self.count);
+        self.consumer.gate.refund(self.count - kept);
+        self.count = kept;
+        if kept == 0 { Ok(()) } else { self.settle() }
+    }
+
+    fn settle(&mut self) -> Result<(), Fault> {
+        let parts = self.consumer.parts.iter().take(self.len());
+        let bytes = parts.map(|&(_, length)| u64::from(length)).sum();
+        self.consumer.release(self.count, bytes)
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            // The next call meets the same fault and reports it.
+            let _ = self.settle();
+        }
+    }
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("position", &self.position())
+            .field("count", &self.count)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use sysv_ipc::{ErrorKind, Key, Mode};
 
 use crate::Framing;
-use crate::layout::{MAX_SLOT_BYTES, MAX_SLOTS};
+use crate::geometry::{MAX_SLOT_BYTES, MAX_SLOTS};
 
 /// Names one of the two ends of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

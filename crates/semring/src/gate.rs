@@ -13,11 +13,22 @@ use crate::semaphores::Semaphores;
 
 /// Lets a side wait until it may go on, and tells the other that it may.
 pub(crate) trait Gate {
-    /// P: returns once the side has at least one credit, a permit in hand that the positions bear out.
-    fn acquire<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop>;
+    /// P: waits until the side has at least one credit, a permit in hand that the positions bear
+    /// out, and returns with how many of the `wanted` exchanges it may go on now.
+    fn acquire<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<u32, Stop>;
 
-    /// Waits, beyond the credits in hand, for at least one more.
-    fn acquire_more<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop>;
+    /// Waits, beyond the credits in hand, for at least one more, and takes up to `wanted`.
+    fn acquire_more<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<(), Stop>;
 
     /// Uses up `count` credits in hand.
     fn spend(&mut self, count: u32);
@@ -29,7 +40,10 @@ pub(crate) trait Gate {
     fn return_credits(&mut self) -> Result<(), Fault>;
 
     /// V: tells the peer of `count` exchanges.
-    fn post(&mut self, count: u16) -> Result<(), Fault>;
+    fn post(&mut self, count: u32) -> Result<(), Fault>;
+
+    /// Counts the end of this epoch of the peer as reported: waits for the next one from now on.
+    fn look_past(&mut self, epoch: u64);
 }
 
 /// Shows a gate the ring, as one side sees it.

@@ -1,15 +1,15 @@
-//! The byte map of `docs/layout.md`, and the geometry that fills it in.
-//!
-//! Every number that is read from a segment is checked here before anything is done with it.
+//! The byte map of `docs/layout.md`.
 
 // The one cast: from the start of a segment to its header.
 #![allow(unsafe_code)]
 
+use std::cell::UnsafeCell;
 use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use crate::error::{Corrupt, GeometryError};
+use crate::error::Corrupt;
+use crate::sync::{AtomicU32 as SharedU32, AtomicU64 as SharedU64};
 
 /// The finished segment's first eight bytes.
 pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"semring\x01");
@@ -18,25 +18,28 @@ pub(crate) const UNFINISHED: u64 = u64::from_ne_bytes(*b"semring?");
 /// The version of the byte map.
 pub(crate) const VERSION: u32 = 1;
 /// Bytes before the descriptors.
+#[cfg(not(loom))]
 pub(crate) const HEADER_BYTES: usize = 4096;
-const HEADER_BYTES_U32: u32 = 4096;
+/// The model checker's atomic numbers are larger; its rings stay on the heap.
+#[cfg(loom)]
+pub(crate) const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(64);
+pub(crate) const HEADER_BYTES_U32: u32 = 4096;
 /// Bytes of a descriptor.
+#[cfg(not(loom))]
 pub(crate) const DESCRIPTOR_BYTES: usize = 64;
+#[cfg(loom)]
+pub(crate) const DESCRIPTOR_BYTES: usize = size_of::<Descriptor>();
+/// Where in a descriptor the message stands that travels inside it.
+pub(crate) const INLINE_OFFSET: usize = offset_of!(Descriptor, inline);
 /// Longest message that travels inside its descriptor.
 pub const INLINE_BYTES: usize = 56;
 /// Descriptor's slot number of a message that stands inline.
 pub(crate) const INLINE: u32 = u32::MAX;
-/// Most slots: a semaphore holds 32767, and counts reach twice the slots (docs/protocol.md).
-pub const MAX_SLOTS: u32 = 16384;
-/// Longest message that a slot may hold.
-pub const MAX_SLOT_BYTES: u64 = (1 << 32) - 4096;
 /// Semaphores in the set of a channel with one consumer.
 pub(crate) const SEMAPHORES: u16 = 5;
 /// Longest name of a channel in bytes.
 pub const MAX_NAME_BYTES: usize = 188;
 
-const PAGE_BYTES: u64 = 4096;
-const CACHE_LINE_BYTES: u64 = 64;
 const MAX_CONSUMERS: usize = 6;
 
 /// What stands at the start of a segment.
@@ -82,15 +85,15 @@ pub(crate) struct Identity {
 /// the other side does not read.
 #[repr(C)]
 pub(crate) struct Side {
-    pub position: AtomicU64,
+    pub position: SharedU64,
     _position_line: [u64; 15],
-    pub word: AtomicU64,
-    pub waiting: AtomicU32,
-    pub registered: AtomicU32,
+    pub word: SharedU64,
+    pub waiting: SharedU32,
+    pub registered: SharedU32,
     pub pid: AtomicI32,
     pub uid: AtomicU32,
     pub since_ns: AtomicU64,
-    pub end_seen: AtomicU64,
+    pub end_seen: SharedU64,
     _status_line: [u64; 11],
     pub handed_out: AtomicU64,
     pub messages: AtomicU64,
@@ -107,11 +110,21 @@ pub(crate) struct Side {
 #[repr(C, align(64))]
 pub(crate) struct Descriptor {
     /// `length` in the first four bytes and `slot` in the next four, stored and loaded as one.
-    pub length_and_slot: AtomicU64,
-    pub inline: [AtomicU64; INLINE_BYTES / 8],
+    pub length_and_slot: SharedU64,
+    /// Bytes, of which nobody but the two owners in turn makes a reference (`Ring::message`).
+    pub inline: UnsafeCell<[u8; INLINE_BYTES]>,
+    /// Lets the model checker notice an access to the inline bytes, or to the slot of this number,
+    /// that the positions do not order.
+    #[cfg(loom)]
+    pub access: [loom::cell::UnsafeCell<()>; 2],
 }
 
+// SAFETY: the inline bytes are touched by one side at a time: by the producer until `tail` has
+// passed their position, by the consumer until `head` has.
+unsafe impl std::marker::Sync for Descriptor {}
+
 /// Fails the build unless the fields stand where docs/layout.md says.
+#[cfg(not(loom))]
 macro_rules! assert_offsets {
     ($of:ty, $bytes:expr, { $($field:ident: $offset:expr),+ $(,)? }) => {
         const _: () = {
@@ -121,7 +134,9 @@ macro_rules! assert_offsets {
     };
 }
 
+#[cfg(not(loom))]
 assert_offsets!(Header, HEADER_BYTES, { identity: 0, producer: 512, consumers: 1024 });
+#[cfg(not(loom))]
 assert_offsets!(Identity, 512, {
     magic: 0, version: 8, header_bytes: 12, segment_bytes: 16, slot_bytes: 24, slot_stride: 32,
     slot_count: 40, sync: 44, descriptors_offset: 48, slots_offset: 56, semaphore_id: 64,
@@ -129,11 +144,13 @@ assert_offsets!(Identity, 512, {
     creator_pid: 112, creator_uid: 116, created_at_ns: 120, name_bytes: 128, name: 132,
     type_bytes: 320, type_align: 328, type_name_bytes: 332, type_name: 336,
 });
+#[cfg(not(loom))]
 assert_offsets!(Side, 512, {
     position: 0, word: 128, waiting: 136, registered: 140, pid: 144, uid: 148, since_ns: 152,
     end_seen: 160, handed_out: 256, messages: 264, bytes: 272, sleeps: 280, spurious: 288,
     redelivered: 296, active_at_ns: 304, activity: 312,
 });
+#[cfg(not(loom))]
 assert_offsets!(Descriptor, DESCRIPTOR_BYTES, { length_and_slot: 0, inline: 8 });
 
 impl Header {
@@ -147,6 +164,48 @@ impl Header {
         // SAFETY: the caller vouches for size, alignment and life time; every field is an atomic
         // number or unread, so any bytes are a valid Header, whoever else writes them.
         unsafe { start.cast::<Self>().as_ref() }
+    }
+}
+
+#[cfg(loom)]
+impl Header {
+    /// Makes a header of numbers that the model checker knows; who it is for does not matter.
+    pub(crate) fn modelled() -> Self {
+        // SAFETY: an Identity is made of the standard library's atomic numbers, for which zero is valid.
+        let identity = unsafe { std::mem::zeroed() };
+        Self {
+            identity,
+            producer: Side::modelled(),
+            consumers: std::array::from_fn(|_| Side::modelled()),
+        }
+    }
+}
+
+#[cfg(loom)]
+impl Side {
+    fn modelled() -> Self {
+        let (number, counter) = (|| SharedU64::new(0), || AtomicU64::new(0));
+        Self {
+            position: number(),
+            _position_line: [0; 15],
+            word: number(),
+            waiting: SharedU32::new(0),
+            registered: SharedU32::new(0),
+            pid: AtomicI32::new(0),
+            uid: AtomicU32::new(0),
+            since_ns: counter(),
+            end_seen: number(),
+            _status_line: [0; 11],
+            handed_out: counter(),
+            messages: counter(),
+            bytes: counter(),
+            sleeps: counter(),
+            spurious: counter(),
+            redelivered: counter(),
+            active_at_ns: counter(),
+            activity: AtomicU32::new(0),
+            _counter_line: [0; 49],
+        }
     }
 }
 
@@ -182,15 +241,21 @@ impl Side {
         counter.store(sum, Ordering::Relaxed);
     }
 
-    /// Counts an exchanged message.
-    pub(crate) fn count_message(&self, bytes: u64) {
-        Self::add(&self.messages, 1);
+    /// Counts exchanged messages.
+    pub(crate) fn count_messages(&self, messages: u64) {
+        Self::add(&self.messages, messages);
+    }
+
+    /// Counts bytes of messages.
+    pub(crate) fn count_bytes(&self, bytes: u64) {
         Self::add(&self.bytes, bytes);
     }
 
-    /// Counts a message that an earlier consumer had in hand.
-    pub(crate) fn count_redelivered(&self) {
-        Self::add(&self.redelivered, 1);
+    /// Counts messages that an earlier consumer had in hand.
+    pub(crate) fn count_redelivered(&self, messages: u64) {
+        if messages > 0 {
+            Self::add(&self.redelivered, messages);
+        }
     }
 
     /// Counts a permit that was worthless.
@@ -207,19 +272,18 @@ impl Side {
 
     /// Starts from nothing, in a segment that is being made.
     pub(crate) fn reset(&self) {
-        let numbers = [
-            &self.position,
-            &self.word,
-            &self.end_seen,
+        for number in [&self.position, &self.word, &self.end_seen] {
+            number.store(0, Ordering::Relaxed);
+        }
+        for counter in [
             &self.handed_out,
             &self.messages,
             &self.bytes,
             &self.sleeps,
             &self.spurious,
             &self.redelivered,
-        ];
-        for number in numbers {
-            number.store(0, Ordering::Relaxed);
+        ] {
+            counter.store(0, Ordering::Relaxed);
         }
         self.note_owner(0, 0, 0);
     }
@@ -350,203 +414,9 @@ impl std::fmt::Display for Framing {
     }
 }
 
-/// Holds the sizes of a ring: how many slots, how long a message may be.
-///
-/// Made by [`Geometry::new`] only, which checks them, so whoever has one may compute with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Geometry {
-    slot_count: u32,
-    slot_bytes: u64,
-}
-
-impl Geometry {
-    /// The slots of a channel for which none were asked.
-    pub const DEFAULT_SLOTS: u32 = 64;
-    /// The slot size in bytes of a channel for which none was asked.
-    pub const DEFAULT_SLOT_BYTES: u64 = 64 * 1024;
-
-    /// Checks the sizes of a ring of `slot_count` slots for messages of up to `slot_bytes` bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`GeometryError`] when `slot_count` is not a power of two from 1 to [`MAX_SLOTS`], or
-    /// `slot_bytes` not from 1 to [`MAX_SLOT_BYTES`].
-    pub const fn new(slot_count: u32, slot_bytes: u64) -> Result<Self, GeometryError> {
-        if slot_count == 0 || slot_count > MAX_SLOTS || !slot_count.is_power_of_two() {
-            return Err(GeometryError::SlotCount { slot_count });
-        }
-        if slot_bytes == 0 || slot_bytes > MAX_SLOT_BYTES {
-            return Err(GeometryError::SlotBytes { slot_bytes });
-        }
-        Ok(Self {
-            slot_count,
-            slot_bytes,
-        })
-    }
-
-    /// Returns the number of slots, a power of two from 1 to [`MAX_SLOTS`].
-    #[must_use]
-    pub const fn slot_count(self) -> u32 {
-        self.slot_count
-    }
-
-    /// Returns the longest message in bytes, 1 to [`MAX_SLOT_BYTES`].
-    #[must_use]
-    pub const fn slot_bytes(self) -> u64 {
-        self.slot_bytes
-    }
-
-    /// Bytes from one slot to the next: at most 2³².
-    pub(crate) const fn slot_stride(self) -> u64 {
-        if self.slot_bytes < PAGE_BYTES {
-            self.slot_bytes.next_multiple_of(CACHE_LINE_BYTES)
-        } else {
-            self.slot_bytes.next_multiple_of(PAGE_BYTES)
-        }
-    }
-
-    pub(crate) const fn slots_offset(self) -> u64 {
-        let descriptors = self.slot_count as u64 * DESCRIPTOR_BYTES as u64;
-        (HEADER_BYTES as u64 + descriptors).next_multiple_of(PAGE_BYTES)
-    }
-
-    /// Returns the size of the segment in bytes: at most 2⁴⁶ and a little, so it cannot overflow.
-    #[must_use]
-    pub const fn segment_bytes(self) -> u64 {
-        self.slots_offset() + self.slot_count as u64 * self.slot_stride()
-    }
-}
-
-/// Writes all of the identity but `magic` and what only the channel knows.
-pub(crate) fn store_geometry(identity: &Identity, geometry: Geometry) {
-    let relaxed = Ordering::Relaxed;
-    identity.version.store(VERSION, relaxed);
-    identity.header_bytes.store(HEADER_BYTES_U32, relaxed);
-    identity
-        .segment_bytes
-        .store(geometry.segment_bytes(), relaxed);
-    identity.slot_bytes.store(geometry.slot_bytes, relaxed);
-    identity.slot_stride.store(geometry.slot_stride(), relaxed);
-    identity.slot_count.store(geometry.slot_count, relaxed);
-    identity
-        .descriptors_offset
-        .store(HEADER_BYTES as u64, relaxed);
-    identity
-        .slots_offset
-        .store(geometry.slots_offset(), relaxed);
-}
-
-/// Reads the geometry of a finished header once, and checks every number against the others and
-/// against the size that the kernel reports.
-pub(crate) fn load_geometry(identity: &Identity, segment_bytes: u64) -> Result<Geometry, Corrupt> {
-    let relaxed = Ordering::Relaxed;
-    let slot_count = identity.slot_count.load(relaxed);
-    let slot_bytes = identity.slot_bytes.load(relaxed);
-    let geometry = Geometry::new(slot_count, slot_bytes).map_err(|error| match error {
-        GeometryError::SlotCount { .. } => Corrupt::new(
-            "slot_count",
-            slot_count.into(),
-            "a power of two from 1 to 16384",
-        ),
-        _ => Corrupt::new("slot_bytes", slot_bytes, "1 to 4 GiB - 4096"),
-    })?;
-    let facts = [
-        (
-            "header_bytes",
-            identity.header_bytes.load(relaxed).into(),
-            HEADER_BYTES as u64,
-        ),
-        (
-            "slot_stride",
-            identity.slot_stride.load(relaxed),
-            geometry.slot_stride(),
-        ),
-        (
-            "descriptors_offset",
-            identity.descriptors_offset.load(relaxed),
-            HEADER_BYTES as u64,
-        ),
-        (
-            "slots_offset",
-            identity.slots_offset.load(relaxed),
-            geometry.slots_offset(),
-        ),
-        (
-            "segment_bytes",
-            identity.segment_bytes.load(relaxed),
-            geometry.segment_bytes(),
-        ),
-        (
-            "size of the segment",
-            segment_bytes,
-            geometry.segment_bytes(),
-        ),
-        (
-            "consumer_count",
-            identity.consumer_count.load(relaxed).into(),
-            1,
-        ),
-        (
-            "semaphore_count",
-            identity.semaphore_count.load(relaxed).into(),
-            SEMAPHORES.into(),
-        ),
-    ];
-    for (field, found, expected) in facts {
-        if found != expected {
-            return Err(Corrupt::new(
-                field,
-                found,
-                format!("{expected}, from the other fields"),
-            ));
-        }
-    }
-    Ok(geometry)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_geometry_is_refused_outside_its_bounds() {
-        for slots in [0, 3, 32768, u32::MAX] {
-            assert_eq!(
-                Geometry::new(slots, 64),
-                Err(GeometryError::SlotCount { slot_count: slots })
-            );
-        }
-        for bytes in [0, MAX_SLOT_BYTES + 1, u64::MAX] {
-            assert_eq!(
-                Geometry::new(1, bytes),
-                Err(GeometryError::SlotBytes { slot_bytes: bytes })
-            );
-        }
-        assert!(Geometry::new(MAX_SLOTS, MAX_SLOT_BYTES).is_ok());
-    }
-
-    #[test]
-    fn slots_are_aligned_and_inside_the_segment() {
-        for (slots, bytes, stride) in [
-            (1, 1, 64),
-            (2, 64, 64),
-            (64, 65, 128),
-            (64, 4095, 4096),
-            (1, 4097, 8192),
-        ] {
-            let geometry = Geometry::new(slots, bytes).unwrap();
-            assert_eq!(geometry.slot_stride(), stride);
-            assert_eq!(geometry.slots_offset() % 4096, 0);
-            let end = geometry.slots_offset() + u64::from(slots) * stride;
-            assert_eq!(geometry.segment_bytes(), end);
-        }
-    }
-
-    #[test]
-    fn the_largest_geometry_does_not_overflow() {
-        let geometry = Geometry::new(MAX_SLOTS, MAX_SLOT_BYTES).unwrap();
-        assert!(geometry.segment_bytes() < 1 << 47);
-    }
 
     #[test]
     fn a_word_keeps_epoch_and_state_apart() {

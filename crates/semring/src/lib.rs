@@ -15,6 +15,9 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+#[macro_use]
+mod crash;
+
 mod address;
 mod cancel;
 mod channel;
@@ -23,24 +26,32 @@ mod consumer;
 mod deadline;
 mod error;
 mod gate;
+mod geometry;
 mod layout;
 mod limits;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod producer;
 mod recovery;
 mod ring;
 mod semaphores;
 mod slots;
+mod sync;
 
 pub use address::Address;
 pub use cancel::Canceller;
+#[cfg(feature = "crash-points")]
+pub use crash::POINTS as CRASH_POINTS;
+
 pub use channel::{Channel, CloseOutcome, Link};
-pub use consumer::{Consumer, Message};
+pub use consumer::{Batch, Consumer, Message};
 pub use deadline::Deadline;
 pub use error::{
     AddressError, AttachError, AttachReason, Corrupt, DrainError, Fault, GeometryError, RecvError,
     RecvIntoError, RemoveError, Role, SendError, TryRecvError, TrySendError,
 };
-pub use layout::{Framing, Geometry, INLINE_BYTES, MAX_SLOT_BYTES, MAX_SLOTS, Sync};
+pub use geometry::{Geometry, MAX_SLOT_BYTES, MAX_SLOTS};
+pub use layout::{Framing, INLINE_BYTES, Sync};
 pub use producer::{Loan, Producer};
 pub use semaphores::Calls;
 

@@ -157,13 +157,9 @@ impl Producer {
         bytes: usize,
         deadline: Deadline,
     ) -> Result<Loan<'_>, SendError> {
-        let limit = self.view.ring.geometry().slot_bytes();
-        let too_long = SendError::TooLong { bytes, limit };
-        let length = u32::try_from(bytes).map_err(|_| too_long.clone())?;
-        if u64::from(length) > limit {
-            return Err(too_long);
-        }
-        self.gate.acquire(&mut self.view, deadline)?; // P(EMPTY)
+        let length = self.check_length(bytes)?;
+        self.gate.acquire(&mut self.view, 1, deadline)?; // P(EMPTY)
+        crash_point!("producer-permitted");
         let place = self.choose_place(bytes)?;
         self.gate.spend(1);
         self.view.lent += 1;
@@ -175,13 +171,92 @@ impl Producer {
         })
     }
 
+    /// Sends messages in one exchange: as many of them, from the first on, as there is room for at
+    /// once, at least one, waiting as long as the ring is full. Returns how many were sent.
+    ///
+    /// `P(EMPTY)` and `V(FULL)` each take and post all their permits in one call, so a message costs a
+    /// fraction of one.
+    ///
+    /// ```
+    /// # use semring::{Address, Channel};
+    /// # let channel = Channel::new(Address::named("doc-batch")?);
+    /// # let mut producer = channel.producer()?;
+    /// # let mut consumer = channel.consumer()?;
+    /// let mut rest: &[&[u8]] = &[b"one", b"two", b"three"];
+    /// while !rest.is_empty() {
+    ///     let sent = producer.send_batch(rest)?;
+    ///     rest = &rest[sent..];
+    /// }
+    /// # producer.close()?;
+    /// # assert_eq!(consumer.recv_batch(64)?.expect("three messages").len(), 3);
+    /// # assert!(consumer.recv()?.is_none());
+    /// # consumer.close()?;
+    /// # Ok::<(), anyhow::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send), of the first message; one that is too long and not the first ends
+    /// the batch before it.
+    pub fn send_batch(&mut self, messages: &[&[u8]]) -> Result<usize, SendError> {
+        self.send_batch_deadline(messages, Deadline::NEVER)
+    }
+
+    /// Sends messages in one exchange, waiting no longer than until `deadline` while the ring is full.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send_batch`](Self::send_batch), and [`SendError::TimedOut`].
+    pub fn send_batch_deadline(
+        &mut self,
+        messages: &[&[u8]],
+        deadline: Deadline,
+    ) -> Result<usize, SendError> {
+        let Some(first) = messages.first() else {
+            return Ok(0);
+        };
+        self.check_length(first.len())?;
+        let wanted = messages
+            .iter()
+            .take_while(|message| self.check_length(message.len()).is_ok());
+        // More than a ring full cannot be granted anyway.
+        let wanted = wanted.take(self.geometry().slot_count() as usize).count();
+        let wanted = u32::try_from(wanted).unwrap_or(1);
+        let granted = self.gate.acquire(&mut self.view, wanted, deadline)?; // P(EMPTY)
+        crash_point!("producer-permitted");
+        let mut position = self.view.tail;
+        for message in messages.iter().take(granted as usize) {
+            let place = self.choose_place(message.len())?;
+            let length = self.check_length(message.len())?;
+            self.view
+                .ring
+                .message_mut(position, place, length)
+                .copy_from_slice(message); // write
+            self.describe(position, place, length);
+            position = position.wrapping_add(1);
+        }
+        self.gate.spend(granted);
+        self.commit(position)?; // V(FULL)
+        Ok(granted as usize)
+    }
+
+    /// Checks that a message fits into a slot.
+    fn check_length(&self, bytes: usize) -> Result<u32, SendError> {
+        let limit = self.geometry().slot_bytes();
+        match u32::try_from(bytes) {
+            Ok(length) if u64::from(length) <= limit => Ok(length),
+            _ => Err(SendError::TooLong { bytes, limit }),
+        }
+    }
+
     /// Waits until there is room for a message: takes the permit that the next loan or send uses.
     ///
     /// # Errors
     ///
     /// As of [`send`](Self::send), without `TooLong`, and [`SendError::TimedOut`].
     pub fn reserve(&mut self, deadline: Deadline) -> Result<(), SendError> {
-        Ok(self.gate.acquire(&mut self.view, deadline)?)
+        self.gate.acquire(&mut self.view, 1, deadline)?;
+        Ok(())
     }
 
     /// Chooses where the next message stands: inline when it fits there, else in a free slot.
@@ -199,14 +274,31 @@ impl Producer {
     /// Describes and commits a lent message, and tells the consumer.
     fn publish(&mut self, place: Place, length: u32) -> Result<(), Fault> {
         let position = self.view.tail;
+        self.describe(position, place, length);
+        self.view.lent -= 1;
+        self.commit(position.wrapping_add(1))
+    }
+
+    /// Notes where the message of a position stands, privately first, since the descriptor takes the
+    /// place of an older one.
+    fn describe(&mut self, position: u64, place: Place, length: u32) {
+        crash_point!("producer-written");
         self.slots.reclaim(self.view.head);
         self.slots.note(position, place);
         self.view.ring.describe(position, place, length);
-        self.view.tail = position.wrapping_add(1);
-        self.view.lent -= 1;
-        self.view.ring.commit(self.view.tail);
-        let posted = self.gate.post(1); // V(FULL)
-        self.view.side().count_message(length.into());
+        self.view.side().count_bytes(length.into());
+    }
+
+    /// Commits all messages before `tail` in one store, and tells the consumer.
+    fn commit(&mut self, tail: u64) -> Result<(), Fault> {
+        let count = distance(tail, self.view.tail, self.geometry().slot_count()).unwrap_or(0);
+        crash_point!("producer-described");
+        self.view.tail = tail;
+        self.view.ring.commit(tail);
+        crash_point!("producer-committed");
+        let posted = self.gate.post(count); // V(FULL)
+        crash_point!("producer-posted");
+        self.view.side().count_messages(count.into());
         posted
     }
 
@@ -222,7 +314,7 @@ impl Producer {
                 Ok(_) => {}
                 Err(corrupt) => break Err(Fault::from(corrupt).into()),
             }
-            if let Err(stop) = self.gate.acquire_more(&mut self.view, deadline) {
+            if let Err(stop) = self.gate.acquire_more(&mut self.view, u32::MAX, deadline) {
                 break Err(stop.into());
             }
         };

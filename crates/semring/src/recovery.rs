@@ -12,11 +12,15 @@ use crate::semaphores::{Semaphore, Semaphores};
 /// that another epoch has begun. False when somebody holds the role after all.
 pub(crate) fn claim(semaphores: &impl Semaphores, ring: &Ring, role: Role) -> Result<bool, Fault> {
     trim(semaphores, ring)?;
+    crash_point!("attach-trimmed");
     if !semaphores.claim(role)? {
         return Ok(false);
     }
+    crash_point!("attach-claimed");
     ring.set_word(role, ring.word(role).attached_next());
+    crash_point!("attach-word-set");
     repair(semaphores, ring)?;
+    crash_point!("attach-repaired");
     Ok(true)
 }
 
@@ -43,6 +47,7 @@ fn repair(semaphores: &impl Semaphores, ring: &Ring) -> Result<(), Fault> {
     let value = semaphores.value(Semaphore::Full)?;
     let filled = ring.tail().wrapping_sub(head);
     post_missing(semaphores, Semaphore::Full, filled, value)?;
+    crash_point!("attach-full-repaired");
 
     let tail = ring.tail();
     let value = semaphores.value(Semaphore::Empty)?;

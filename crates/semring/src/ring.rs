@@ -19,8 +19,10 @@ use std::sync::atomic::Ordering;
 use sysv_ipc::{Access, Attachment};
 
 use crate::error::{Corrupt, Role};
+use crate::geometry::Geometry;
 use crate::layout::{
-    DESCRIPTOR_BYTES, Descriptor, Geometry, HEADER_BYTES, Header, INLINE, INLINE_BYTES, Side, Word,
+    DESCRIPTOR_BYTES, Descriptor, HEADER_BYTES, Header, INLINE, INLINE_BYTES, INLINE_OFFSET, Side,
+    Word,
 };
 
 /// Keeps the bytes of a segment in place.
@@ -200,6 +202,8 @@ impl Ring {
     /// Gives the bytes of a message that the consumer has in hand.
     pub(crate) fn message(&self, position: u64, place: Place, bytes: u32) -> &[u8] {
         let (start, limit) = self.place(position, place);
+        #[cfg(loom)]
+        self.access(position, place).with(|_| ());
         // SAFETY: the range is inside the segment. The position is in hand, so the producer leaves
         // it alone until `head` has passed it, which the borrow of self outlives.
         unsafe { slice::from_raw_parts(start.as_ptr(), (bytes as usize).min(limit)) }
@@ -208,6 +212,8 @@ impl Ring {
     /// Gives the bytes of a message that the producer is about to commit at `position`.
     pub(crate) fn message_mut(&mut self, position: u64, place: Place, bytes: u32) -> &mut [u8] {
         let (start, limit) = self.place(position, place);
+        #[cfg(loom)]
+        self.access(position, place).with_mut(|_| ());
         // SAFETY: the range is inside the segment. No committed descriptor names the place, so the
         // consumer leaves it alone, and self is borrowed for as long as the slice is used.
         unsafe { slice::from_raw_parts_mut(start.as_ptr(), (bytes as usize).min(limit)) }
@@ -217,9 +223,9 @@ impl Ring {
     fn place(&self, position: u64, place: Place) -> (NonNull<u8>, usize) {
         match place {
             Place::Inline => {
-                let descriptor = self.descriptor_offset(position);
-                // SAFETY: a descriptor's last 56 bytes, inside the segment.
-                (unsafe { self.start().add(descriptor + 8) }, INLINE_BYTES)
+                let offset = self.descriptor_offset(position) + INLINE_OFFSET;
+                // SAFETY: 56 bytes of a descriptor, inside the segment.
+                (unsafe { self.start().add(offset) }, INLINE_BYTES)
             }
             Place::Slot(slot) => {
                 let slot = u64::from(slot % self.geometry.slot_count());
@@ -232,9 +238,18 @@ impl Ring {
         }
     }
 
+    /// What the model checker watches in place of a message's bytes.
+    #[cfg(loom)]
+    fn access(&self, position: u64, place: Place) -> &loom::cell::UnsafeCell<()> {
+        match place {
+            Place::Inline => &self.descriptor(position).access[0],
+            Place::Slot(slot) => &self.descriptor(slot.into()).access[1],
+        }
+    }
+
     fn descriptor(&self, position: u64) -> &Descriptor {
         // SAFETY: the offset is that of a descriptor inside the segment, a multiple of its 64-byte
-        // alignment; all its fields are atomic numbers.
+        // alignment; all its fields may be shared.
         unsafe {
             self.start()
                 .add(self.descriptor_offset(position))

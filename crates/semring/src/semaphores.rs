@@ -1,11 +1,17 @@
 //! The five semaphores: what the protocol asks of them, and the kernel's answer.
 
-use std::cell::Cell;
+#[cfg(not(loom))]
+mod kernel;
+#[cfg(loom)]
+mod modelled;
 
-use sysv_ipc::{ErrorKind, Operation, SemaphoreSet};
-
+use crate::Deadline;
 use crate::error::{Fault, Role};
-use crate::{Canceller, Deadline};
+
+#[cfg(not(loom))]
+pub(crate) use kernel::Kernel;
+#[cfg(loom)]
+pub(crate) use modelled::{Modelled as Kernel, Shared};
 
 /// Names a semaphore of the set by its index (docs/layout.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,166 +113,5 @@ impl Calls {
     #[must_use]
     pub const fn around_exchanges(self) -> u64 {
         self.tries + self.sleeps + self.posts + self.tests
-    }
-}
-
-/// Holds the kernel's semaphore set of a channel, as one role uses it.
-#[derive(Debug)]
-pub(crate) struct Kernel {
-    set: SemaphoreSet,
-    calls: Cell<Calls>,
-    canceller: Canceller,
-}
-
-impl Kernel {
-    pub(crate) fn new(set: SemaphoreSet, role: Role) -> Self {
-        Self {
-            set,
-            calls: Cell::default(),
-            canceller: Canceller::new(set, role.awaits()),
-        }
-    }
-
-    pub(crate) fn canceller(&self) -> Canceller {
-        self.canceller.clone()
-    }
-
-    pub(crate) const fn set(&self) -> SemaphoreSet {
-        self.set
-    }
-
-    pub(crate) fn calls(&self) -> Calls {
-        self.calls.get()
-    }
-
-    fn count(&self, change: impl FnOnce(&mut Calls)) {
-        let mut calls = self.calls.get();
-        change(&mut calls);
-        self.calls.set(calls);
-    }
-
-    /// Does one call that never waits: true when done, false when it would have had to wait.
-    fn at_once(&self, operations: &[Operation]) -> Result<bool, sysv_ipc::Error> {
-        match self.set.operate(operations) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Does one call that waits, again after each signal, with the time that is then left.
-    fn waiting(
-        &self,
-        operations: &[Operation],
-        deadline: Deadline,
-        count: fn(&mut Calls),
-    ) -> Result<Waited, Fault> {
-        loop {
-            self.count(count);
-            let result = match deadline.remaining() {
-                None => self.set.operate(operations),
-                Some(limit) => self.set.operate_within(operations, limit),
-            };
-            match result {
-                Ok(()) => return Ok(Waited::Taken),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Waited::TimedOut),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-impl Semaphores for Kernel {
-    fn try_take(&self, semaphore: Semaphore, units: u16) -> Result<bool, Fault> {
-        let taken = self.at_once(&[Operation::take(semaphore as u16, units).nowait()])?;
-        self.count(|calls| {
-            calls.tries += 1;
-            calls.refused += u64::from(!taken);
-        });
-        Ok(taken)
-    }
-
-    fn take(&self, semaphore: Semaphore, deadline: Deadline) -> Result<Waited, Fault> {
-        self.waiting(&[Operation::take(semaphore as u16, 1)], deadline, |calls| {
-            calls.sleeps += 1;
-        })
-    }
-
-    fn post(&self, semaphore: Semaphore, units: u16) -> Result<(), Fault> {
-        self.count(|calls| calls.posts += 1);
-        match self.set.operate(&[Operation::add(semaphore as u16, units)]) {
-            Err(error) if error.kind() == ErrorKind::ValueOutOfRange => Ok(()),
-            result => Ok(result?),
-        }
-    }
-
-    fn is_free(&self, role: Role) -> Result<bool, Fault> {
-        self.count(|calls| calls.tests += 1);
-        Ok(self.at_once(&[Operation::wait_zero(role.lock() as u16).nowait()])?)
-    }
-
-    fn value(&self, semaphore: Semaphore) -> Result<u16, Fault> {
-        self.count(|calls| calls.control += 1);
-        Ok(self.set.value(semaphore as u16)?)
-    }
-
-    fn claim(&self, role: Role) -> Result<bool, Fault> {
-        self.count(|calls| calls.control += 1);
-        let (lock, notice) = (role.lock() as u16, role.peer().awaits() as u16);
-        Ok(self.at_once(&[
-            Operation::wait_zero(lock).nowait(),
-            Operation::add(lock, 1).undo(),
-            // The death notice: no change now, one unit when this process ends, however it ends.
-            Operation::add(notice, 1),
-            Operation::take(notice, 1).undo(),
-        ])?)
-    }
-
-    fn leave(&self, role: Role) -> Result<(), Fault> {
-        let (lock, notice) = (role.lock() as u16, role.peer().awaits() as u16);
-        loop {
-            self.count(|calls| calls.control += 1);
-            match self.set.operate(&[
-                Operation::add(notice, 1).undo(),
-                Operation::take(lock, 1).undo(),
-            ]) {
-                Err(error) if error.kind() == ErrorKind::ValueOutOfRange => {}
-                result => return Ok(result?),
-            }
-            // At the ceiling: make room for the notice in the same call. The peer may have taken
-            // units meanwhile; then the first form works again.
-            self.count(|calls| calls.control += 1);
-            if self.at_once(&[
-                Operation::take(notice, 1).nowait(),
-                Operation::add(notice, 1).undo(),
-                Operation::take(lock, 1).undo(),
-            ])? {
-                return Ok(());
-            }
-        }
-    }
-
-    fn lock_setup(&self, deadline: Deadline) -> Result<Waited, Fault> {
-        let setup = Semaphore::Setup as u16;
-        let lock = [Operation::wait_zero(setup), Operation::add(setup, 1).undo()];
-        self.waiting(&lock, deadline, |calls| calls.control += 1)
-    }
-
-    fn unlock_setup(&self) -> Result<(), Fault> {
-        self.count(|calls| calls.control += 1);
-        Ok(self
-            .set
-            .operate(&[Operation::take(Semaphore::Setup as u16, 1).undo()])?)
-    }
-
-    fn cancelled(&self) -> bool {
-        self.canceller.take()
-    }
-}
-
-impl Drop for Kernel {
-    fn drop(&mut self) {
-        self.canceller.retire();
     }
 }

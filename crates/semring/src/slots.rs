@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::error::Corrupt;
-use crate::layout::Geometry;
+use crate::geometry::Geometry;
 use crate::ring::{Place, Ring, index};
 
 /// Knows which slots are free: those that no message on its way is in, less those lent out.

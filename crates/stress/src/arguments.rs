@@ -15,6 +15,11 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value = "60", value_parser = count)]
     pub kills: u64,
 
+    /// Also kill each process once at every named point of the library (needs the feature
+    /// `crash-points`)
+    #[arg(long)]
+    pub crash_points: bool,
+
     /// Where the random choices start from, to repeat a run [default: the time]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -49,6 +54,12 @@ pub struct Task {
     /// What the contents are computed from.
     #[arg(long)]
     pub seed: u64,
+    /// Permits that a side takes in one call.
+    #[arg(long)]
+    pub credits: u32,
+    /// Messages in one exchange.
+    #[arg(long)]
+    pub batch: u32,
     /// Identifier of the segment that holds the ledger.
     #[arg(long)]
     pub ledger: i32,
@@ -56,7 +67,7 @@ pub struct Task {
 
 impl Task {
     /// Returns the same as arguments.
-    pub fn to_arguments(&self) -> [String; 10] {
+    pub fn to_arguments(&self) -> [String; 14] {
         [
             "--channel".into(),
             self.channel.clone(),
@@ -66,6 +77,10 @@ impl Task {
             self.slot_bytes.to_string(),
             "--seed".into(),
             self.seed.to_string(),
+            "--credits".into(),
+            self.credits.to_string(),
+            "--batch".into(),
+            self.batch.to_string(),
             "--ledger".into(),
             self.ledger.to_string(),
         ]

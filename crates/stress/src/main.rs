@@ -7,8 +7,11 @@
 )]
 
 mod arguments;
+#[cfg(feature = "crash-points")]
+mod crashes;
 mod ledger;
 mod message;
+mod pair;
 mod scenario;
 mod side;
 mod supervisor;

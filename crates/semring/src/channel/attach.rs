@@ -124,6 +124,7 @@ fn strict(setup: &Setup<'_>, reported: Reported) -> Strict<Kernel> {
         kernel,
         setup.role.awaits(),
         setup.role.peer().awaits(),
+        setup.channel.credits.max(1),
         reported,
     )
 }
@@ -202,7 +203,9 @@ fn with_setup<T>(
         kernel,
         made_set,
     };
+    crash_point!("attach-locked");
     let result = action(&setup);
+    crash_point!("attach-done");
     if result.is_err() && made_set {
         // Nothing is left behind; who waits for the lock starts again.
         let _ = set.remove();
@@ -227,6 +230,7 @@ fn find_or_make_set(channel: &Channel) -> Result<(SemaphoreSet, bool), Obstacle>
         None => return Err(AttachReason::NotFound.into()),
     }
     let set = objects::make_set(channel.address(), channel.mode)?;
+    crash_point!("attach-set-made");
     Ok((set.ok_or(Obstacle::Again)?, true))
 }
 
@@ -314,6 +318,7 @@ fn find_or_make_segment(setup: &Setup<'_>) -> Result<(Segment, bool), Obstacle> 
     }
     let bytes = channel.new_geometry()?.segment_bytes();
     let segment = objects::make_segment(channel.address(), bytes, channel.mode)?;
+    crash_point!("attach-segment-made");
     Ok((segment.ok_or(Obstacle::Again)?, true))
 }
 

@@ -9,9 +9,8 @@ use super::attach::{Obstacle, Setup};
 use super::objects;
 use crate::clock::now_ns;
 use crate::error::{AttachReason, Corrupt, Role};
-use crate::layout::{
-    self, Geometry, HEADER_BYTES, Identity, MAGIC, SEMAPHORES, Side, UNFINISHED, VERSION,
-};
+use crate::geometry::{self, Geometry};
+use crate::layout::{HEADER_BYTES, Identity, MAGIC, SEMAPHORES, Side, UNFINISHED, VERSION};
 use crate::ring::Mapping;
 use crate::semaphores::{Kernel, Semaphores};
 use crate::{Framing, Sync};
@@ -119,10 +118,11 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
     })?;
     let header = mapping.header();
     header.identity.magic.store(UNFINISHED, relaxed);
+    crash_point!("attach-header-begun");
     header.producer.reset();
     header.consumers.iter().for_each(Side::reset);
     let identity = &header.identity;
-    layout::store_geometry(identity, geometry);
+    geometry::store_geometry(identity, geometry);
     identity
         .sync
         .store(channel.sync.unwrap_or_default().to_bits(), relaxed);
@@ -146,8 +146,10 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
         .store(nix::unistd::geteuid().as_raw(), relaxed);
     identity.created_at_ns.store(now_ns(), relaxed);
     identity.store_name(channel.address().name());
+    crash_point!("attach-header-filled");
     // SYNC POINT: HEADER (with establish). All other fields are written before.
     identity.magic.store(MAGIC, Ordering::Release);
+    crash_point!("attach-header-done");
     Ok(())
 }
 
@@ -163,7 +165,7 @@ fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Geometry, 
         }
         .into());
     }
-    let geometry = layout::load_geometry(identity, mapping.bytes())?;
+    let geometry = geometry::load_geometry(identity, mapping.bytes())?;
     check_identity(setup.channel, identity)?;
     check_request(setup.channel, identity, geometry)?;
     let id = setup.kernel.set().id();

@@ -139,7 +139,10 @@ fn check_permissions(
 /// Whoever waits for the lock learns of it by the set's end and starts again.
 pub(super) fn remove(segment: Segment, set: SemaphoreSet) -> Result<(), sysv_ipc::Error> {
     already_gone(segment.remove())?;
-    already_gone(set.remove())
+    crash_point!("remove-segment-removed");
+    already_gone(set.remove())?;
+    crash_point!("remove-done");
+    Ok(())
 }
 
 fn already_gone(result: Result<(), sysv_ipc::Error>) -> Result<(), sysv_ipc::Error> {

@@ -1,6 +1,9 @@
 //! The literal form: `P(EMPTY)` write `V(FULL)` / `P(FULL)` read `V(EMPTY)`.
 //!
-//! One semaphore call before and one after each exchange, on each side.
+//! One semaphore call before and one after each exchange, on each side. Two named steps away from it:
+//! with *credits* a side takes several permits in one call and uses them one by one, so that an
+//! exchange costs it little more than the call that posts; in *batches* one exchange is several
+//! messages.
 
 use crate::Deadline;
 use crate::error::{Fault, Role, Stop};
@@ -17,7 +20,7 @@ pub(crate) struct Strict<S> {
     theirs: Semaphore,
     /// Permits in hand.
     credits: u32,
-    /// Most permits to take in one call.
+    /// Most permits to take in one call when a single exchange is wanted: 1 is the literal form.
     credit_limit: u32,
     reported: Reported,
 }
@@ -37,6 +40,7 @@ impl<S: Semaphores> Strict<S> {
         semaphores: S,
         mine: Semaphore,
         theirs: Semaphore,
+        credit_limit: u32,
         reported: Reported,
     ) -> Self {
         Self {
@@ -44,7 +48,7 @@ impl<S: Semaphores> Strict<S> {
             mine,
             theirs,
             credits: 0,
-            credit_limit: 1,
+            credit_limit,
             reported,
         }
     }
@@ -55,12 +59,17 @@ impl<S: Semaphores> Strict<S> {
 
     /// Looks before waiting: with something to go on with, takes a permit for it if one comes at
     /// once, or if the peer died before it could post it.
-    fn look<V: View>(&mut self, view: &mut V) -> Result<Look, Fault> {
+    fn look<V: View>(&mut self, view: &mut V, wanted: u32) -> Result<Look, Fault> {
         let ready = view.ready()?.saturating_sub(self.credits);
         if ready == 0 {
             return Ok(Look::Nothing);
         }
-        let units = ready.min(self.credit_limit);
+        let units = if wanted == 1 && self.credit_limit > 1 {
+            // The newest permit may still be on its way; asking for it too would get none at all.
+            (ready - 1).clamp(1, self.credit_limit)
+        } else {
+            ready.min(wanted)
+        };
         // A ring has at most 16384 slots.
         let granted = self
             .semaphores
@@ -91,12 +100,18 @@ impl<S: Semaphores> Strict<S> {
         }
     }
 
-    fn wait_for_permit<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop> {
+    /// Waits until one more credit is in hand.
+    fn wait_for_permit<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
         loop {
             if self.semaphores.cancelled() {
                 return Err(Stop::Cancelled);
             }
-            match self.look(view)? {
+            match self.look(view, wanted)? {
                 Look::Granted => return Ok(()),
                 Look::OnItsWay => {}
                 Look::Nothing => {
@@ -119,15 +134,32 @@ impl<S: Semaphores> Strict<S> {
 }
 
 impl<S: Semaphores> Gate for Strict<S> {
-    fn acquire<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop> {
-        if self.credits > 0 {
-            return Ok(());
+    fn acquire<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<u32, Stop> {
+        if self.credits == 0 {
+            self.acquire_more(view, wanted, deadline)?;
         }
-        self.acquire_more(view, deadline)
+        if self.credits < wanted {
+            // What comes at once makes the batch longer; nothing is waited for, or lost, by it.
+            match self.look(view, wanted - self.credits) {
+                Ok(_) | Err(Fault::Removed) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Ok(self.credits.min(wanted))
     }
 
-    fn acquire_more<V: View>(&mut self, view: &mut V, deadline: Deadline) -> Result<(), Stop> {
-        match self.wait_for_permit(view, deadline) {
+    fn acquire_more<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        match self.wait_for_permit(view, wanted, deadline) {
             // The set is gone, but what is in memory is not, and needs no permit any more.
             Err(Stop::Fault(Fault::Removed))
                 if V::ROLE == Role::Consumer && view.ready()? > self.credits =>
@@ -157,7 +189,13 @@ impl<S: Semaphores> Gate for Strict<S> {
         }
     }
 
-    fn post(&mut self, count: u16) -> Result<(), Fault> {
-        self.semaphores.post(self.theirs, count)
+    fn post(&mut self, count: u32) -> Result<(), Fault> {
+        // At most the slot count, 16384.
+        self.semaphores
+            .post(self.theirs, u16::try_from(count).unwrap_or(u16::MAX))
+    }
+
+    fn look_past(&mut self, epoch: u64) {
+        self.reported.set(epoch);
     }
 }

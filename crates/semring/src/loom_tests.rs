@@ -1,0 +1,472 @@
+//! The real code under the model checker: ring, gate, claim, repair and close, on modelled semaphores,
+//! through every interleaving and every order of memory that the language allows (within loom's
+//! bound on preemptions).
+//!
+//!     RUSTFLAGS='--cfg loom' cargo test --release -p semring --lib loom_tests
+//!
+//! A process is a thread that attaches, exchanges and leaves; its death is the end of that thread at a
+//! named point, followed by what the kernel does at the end of a process. A wait that nobody ends is a
+//! deadlock, which loom reports; an access to a message's bytes that the positions do not order, too.
+//! `scripts/controls.sh` puts defects into the code and demands that these tests fail.
+
+mod heap;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::channel::Link;
+use crate::crash::{Died, PLAN};
+use crate::error::{DrainError, RecvError, Role, SendError};
+use crate::gate::Reported;
+use crate::gate::strict::Strict;
+use crate::layout::State;
+use crate::ring::Ring;
+use crate::semaphores::{Kernel, Semaphore, Semaphores as _, Shared};
+use crate::slots::FreeSlots;
+use crate::{Address, Consumer, Deadline, Producer, recovery};
+
+use heap::Heap;
+
+/// What two processes share, and what their owner remembers of them.
+#[derive(Clone)]
+struct World {
+    memory: Arc<Heap>,
+    semaphores: Arc<Shared>,
+    credits: u32,
+    batch: u32,
+}
+
+impl World {
+    fn new(slots: u32, credits: u32, batch: u32) -> Self {
+        let memory = Heap::new(slots);
+        Self {
+            memory,
+            semaphores: Shared::new(),
+            credits,
+            batch,
+        }
+    }
+
+    fn ring(&self) -> Ring {
+        self.memory.ring()
+    }
+
+    fn gate(&self, role: Role, process: usize, reported: Reported) -> Strict<Kernel> {
+        let kernel = Kernel::of(&self.semaphores, process, role);
+        Strict::new(
+            kernel,
+            role.awaits(),
+            role.peer().awaits(),
+            self.credits,
+            reported,
+        )
+    }
+
+    /// Attaches as `channel/attach.rs` does, without the search for kernel objects.
+    fn producer(&self, process: usize) -> Producer {
+        let setup = Kernel::of(&self.semaphores, process, Role::Producer);
+        setup.lock_setup(Deadline::NEVER).unwrap();
+        let ring = self.ring();
+        let positions = (ring.head(), ring.tail());
+        let slots = FreeSlots::find(&ring, positions.0, positions.1).unwrap();
+        let mut reported = Reported::default();
+        if setup.is_free(Role::Consumer).unwrap() {
+            reported.set(ring.word(Role::Consumer).epoch());
+        }
+        assert!(setup.is_free(Role::Producer).unwrap());
+        assert!(recovery::claim(&setup, &ring, Role::Producer).unwrap());
+        setup.unlock_setup().unwrap();
+        let gate = self.gate(Role::Producer, process, reported);
+        Producer::new(ring, gate, link(Role::Producer), slots, positions)
+    }
+
+    fn consumer(&self, process: usize) -> Consumer {
+        let setup = Kernel::of(&self.semaphores, process, Role::Consumer);
+        setup.lock_setup(Deadline::NEVER).unwrap();
+        let ring = self.ring();
+        let positions = (ring.head(), ring.tail());
+        let mut reported = Reported::default();
+        let word = ring.word(Role::Producer);
+        let end_seen = ring.side(Role::Consumer).end_seen.load(Ordering::Acquire);
+        if word.state() == State::Closed && end_seen == word.epoch() {
+            reported.set(word.epoch());
+        }
+        assert!(setup.is_free(Role::Consumer).unwrap());
+        assert!(recovery::claim(&setup, &ring, Role::Consumer).unwrap());
+        setup.unlock_setup().unwrap();
+        let gate = self.gate(Role::Consumer, process, reported);
+        Consumer::new(ring, gate, link(Role::Consumer), positions)
+    }
+
+    /// Runs a process, which may die; returns its end of the channel unless it did.
+    fn process<T: End>(
+        &self,
+        number: usize,
+        attach: impl FnOnce() -> T,
+        body: impl FnOnce(&mut T),
+    ) -> Option<T> {
+        let mut end = None;
+        let result = catch_unwind(AssertUnwindSafe(|| body(end.insert(attach()))));
+        match result {
+            Ok(()) => end,
+            Err(payload) if payload.is::<Died>() => {
+                self.semaphores.end(number);
+                end.inspect(End::forget_role);
+                None
+            }
+            Err(payload) => resume_unwind(payload),
+        }
+    }
+
+    /// Sends messages up to position `goal`; each is as long as its number, and full of it.
+    fn send_until(&self, producer: &mut Producer, goal: u64) {
+        while producer.position() < goal {
+            let first = producer.position();
+            let last = goal.min(first + u64::from(self.batch));
+            let messages: Vec<Vec<u8>> = (first..last).map(content).collect();
+            let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+            let sent = if self.batch > 1 {
+                producer.send_batch(&messages).map(drop)
+            } else {
+                producer.send(messages[0])
+            };
+            match sent {
+                Ok(()) | Err(SendError::PeerLost | SendError::Closed) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Waits until the consumer, or its successor, has read all.
+    fn drain(&self, producer: &mut Producer) {
+        loop {
+            match producer.drain(Deadline::NEVER) {
+                Ok(()) => break,
+                Err(DrainError::PeerLost | DrainError::Closed) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Receives until position `goal`, or the end of the stream when there is none. Returns how often
+    /// the producer was reported lost.
+    fn receive_until(&self, consumer: &mut Consumer, goal: Option<u64>) -> u32 {
+        let mut lost = 0;
+        while goal.is_none_or(|goal| consumer.position() < goal) {
+            match consumer.recv_batch(self.batch) {
+                Ok(Some(batch)) => {
+                    for (offset, message) in batch.iter().enumerate() {
+                        assert_eq!(message, content(batch.position() + offset as u64));
+                    }
+                    batch.release().unwrap();
+                }
+                Ok(None) => break,
+                Err(RecvError::PeerLost) => lost += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        lost
+    }
+}
+
+/// One end of a channel, whose process may die: the dead do not leave.
+trait End {
+    fn forget_role(&self);
+}
+
+impl End for Producer {
+    fn forget_role(&self) {
+        self.link().forget_role();
+    }
+}
+
+impl End for Consumer {
+    fn forget_role(&self) {
+        self.link().forget_role();
+    }
+}
+
+/// Odd positions travel in a slot, even ones inline.
+fn content(position: u64) -> Vec<u8> {
+    let length = if position % 2 == 0 {
+        1 + position
+    } else {
+        57 + position
+    };
+    vec![u8::try_from(position).unwrap() + 1; usize::try_from(length).unwrap()]
+}
+
+fn link(role: Role) -> Link {
+    Link::modelled(role, Address::named("model").unwrap())
+}
+
+fn plan(point: &'static str, time: u32) {
+    PLAN.with(|plan| plan.set(Some((point, time))));
+}
+
+fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}
+
+/// A stream from start to end: all arrives, and the consumer sees the end.
+fn stream(slots: u32, credits: u32, batch: u32, messages: u64, preemptions: usize) {
+    explore(preemptions, move || {
+        let world = World::new(slots, credits, batch);
+        let consuming = {
+            let world = world.clone();
+            loom::thread::spawn(move || {
+                let mut consumer = world.consumer(1);
+                assert_eq!(world.receive_until(&mut consumer, None), 0);
+                assert_eq!(consumer.position(), messages);
+                consumer.close().unwrap();
+            })
+        };
+        let mut producer = world.producer(0);
+        world.send_until(&mut producer, messages);
+        producer.close().unwrap();
+        consuming.join().unwrap();
+    });
+}
+
+#[test]
+fn a_ring_of_one_slot() {
+    stream(1, 1, 1, 2, 3);
+}
+
+#[test]
+fn a_ring_of_two_slots() {
+    stream(2, 1, 1, 3, 2);
+}
+
+#[test]
+fn credits() {
+    stream(2, 2, 1, 3, 2);
+}
+
+#[test]
+fn batches() {
+    stream(2, 1, 2, 3, 2);
+}
+
+/// What happens to whom.
+#[derive(Clone, Copy)]
+struct Death {
+    role: Role,
+    point: &'static str,
+    time: u32,
+    slots: u32,
+    batch: u32,
+    messages: u64,
+}
+
+/// One side dies at a point; its successor goes on; all arrives, in order, and the end is seen. The
+/// producer waits until all has been read, so that nothing depends on the notice of its end; and at
+/// the end no permit is missing.
+fn death(case: Death, preemptions: usize) {
+    let Death {
+        role,
+        point,
+        time,
+        slots,
+        batch,
+        messages,
+    } = case;
+    explore(preemptions, move || {
+        let world = World::new(slots, 1, batch);
+        let consuming = {
+            let world = world.clone();
+            loom::thread::spawn(move || {
+                if role == Role::Consumer {
+                    plan(point, time);
+                }
+                let receive = |consumer: &mut Consumer| {
+                    world.receive_until(consumer, None);
+                };
+                let consumer = world
+                    .process(1, || world.consumer(1), receive)
+                    .or_else(|| world.process(2, || world.consumer(2), receive));
+                consumer.unwrap().close().unwrap();
+            })
+        };
+        if role == Role::Producer {
+            plan(point, time);
+        }
+        let send = |producer: &mut Producer| {
+            world.send_until(producer, messages);
+            world.drain(producer);
+        };
+        let producer = world
+            .process(0, || world.producer(0), send)
+            .or_else(|| world.process(3, || world.producer(3), send));
+        producer.unwrap().close().unwrap();
+        consuming.join().unwrap();
+        assert_eq!(world.ring().head(), messages);
+        // The consumer left last: its notice is one more than the permits for all slots.
+        let permits = world.semaphores.value(Semaphore::Empty);
+        assert!(
+            permits > slots.cast_signed(),
+            "{permits} units, notice included, for {slots} empty slots"
+        );
+    });
+}
+
+/// The points that a model can reach, for each role.
+const ATTACHING: [&str; 5] = [
+    "attach-trimmed",
+    "attach-claimed",
+    "attach-word-set",
+    "attach-full-repaired",
+    "attach-repaired",
+];
+const PRODUCING: [&str; 5] = [
+    "producer-permitted",
+    "producer-written",
+    "producer-described",
+    "producer-committed",
+    "producer-posted",
+];
+const CONSUMING: [&str; 5] = [
+    "consumer-permitted",
+    "consumer-handed-out",
+    "consumer-read",
+    "consumer-acknowledged",
+    "consumer-posted",
+];
+
+/// Small rings, in which a permit that is lost is missed.
+fn deaths(role: Role, points: impl IntoIterator<Item = &'static str>, shapes: &[(u32, u32, u32)]) {
+    for point in points {
+        for &(slots, batch, time) in shapes {
+            let messages = u64::from(slots) + 1;
+            death(
+                Death {
+                    role,
+                    point,
+                    time,
+                    slots,
+                    batch,
+                    messages,
+                },
+                2,
+            );
+        }
+    }
+}
+
+/// A permit dies in the producer's hand, and the consumer goes on while the successor counts.
+#[test]
+fn a_permit_dies_in_hand() {
+    let point = "producer-permitted";
+    let (time, slots, batch, messages) = (2, 2, 1, 2);
+    death(
+        Death {
+            role: Role::Producer,
+            point,
+            time,
+            slots,
+            batch,
+            messages,
+        },
+        3,
+    );
+}
+
+#[test]
+fn a_producer_dies_while_it_attaches() {
+    deaths(Role::Producer, ATTACHING, &[(1, 1, 1)]);
+}
+
+#[test]
+fn a_consumer_dies_while_it_attaches() {
+    deaths(Role::Consumer, ATTACHING, &[(1, 1, 1)]);
+}
+
+#[test]
+fn a_producer_dies_and_is_succeeded() {
+    deaths(
+        Role::Producer,
+        PRODUCING,
+        &[(1, 1, 1), (2, 1, 1), (2, 1, 2), (2, 2, 1)],
+    );
+}
+
+#[test]
+fn a_consumer_dies_and_is_succeeded() {
+    deaths(
+        Role::Consumer,
+        CONSUMING,
+        &[(1, 1, 1), (2, 1, 1), (2, 1, 2), (2, 2, 1)],
+    );
+}
+
+/// A producer dies and nobody comes after it: the consumer receives what was committed, and learns of
+/// the death once.
+#[test]
+fn a_producer_dies_for_good() {
+    for (point, slots) in PRODUCING
+        .into_iter()
+        .flat_map(|point| [(point, 1), (point, 2)])
+    {
+        explore(3, move || {
+            // As many messages at once as there are slots: one notice for several lost permits.
+            let world = World::new(slots, 1, slots);
+            let producing = {
+                let world = world.clone();
+                loom::thread::spawn(move || {
+                    plan(point, 1);
+                    let send = |producer: &mut Producer| world.send_until(producer, 4);
+                    assert!(world.process(0, || world.producer(0), send).is_none());
+                })
+            };
+            let mut consumer = world.consumer(1);
+            loop {
+                match consumer.recv() {
+                    Ok(Some(message)) => assert_eq!(*message, content(message.position())),
+                    Ok(None) => panic!("a death passed off as an end"),
+                    Err(RecvError::PeerLost) => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            producing.join().unwrap();
+            assert_eq!(consumer.position(), world.ring().tail());
+        });
+    }
+}
+
+/// A consumer dies and nobody comes after it: the producer that finds the ring full learns of it.
+#[test]
+fn a_consumer_dies_for_good() {
+    for point in CONSUMING {
+        explore(3, move || {
+            let world = World::new(1, 1, 1);
+            // Attached before the producer comes, so that it is this producer's loss.
+            let consuming = {
+                let world = world.clone();
+                loom::thread::spawn(move || {
+                    plan(point, 1);
+                    let receive = |consumer: &mut Consumer| {
+                        world.receive_until(consumer, None);
+                    };
+                    assert!(world.process(1, || world.consumer(1), receive).is_none());
+                })
+            };
+            let mut producer = world.producer(0);
+            let mut told = false;
+            for _ in 0..4 {
+                match producer.send(&content(producer.position())) {
+                    Ok(()) => {}
+                    Err(SendError::PeerLost) => {
+                        told = true;
+                        break;
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            consuming.join().unwrap();
+            assert!(told, "four messages went into one slot");
+        });
+    }
+}

@@ -1,0 +1,100 @@
+//! Goal: with 16 credits a message costs each side at least one semaphore call, and the slower side, which
+//! hardly ever waits, at most 1.1. Method: two processes (this test, started again) stream a million
+//! messages of 64 bytes one by one through 64 slots, and print their own counts.
+
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use semring::{Address, Calls, Channel};
+
+const MESSAGES: u64 = 1_000_000;
+
+fn channel(credits: u32) -> Result<Channel> {
+    let name = std::env::var("CREDITS_CHANNEL")?;
+    let channel = Channel::new(Address::named(&name)?)
+        .slots(64)
+        .slot_bytes(64);
+    Ok(channel.credits(credits))
+}
+
+fn report(calls: Calls) {
+    eprintln!(
+        "calls {} of them sleeps {}",
+        calls.around_exchanges(),
+        calls.sleeps
+    );
+}
+
+#[test]
+#[ignore = "one of the two processes of the test below"]
+fn producing() -> Result<()> {
+    let mut producer = channel(16)?.producer()?;
+    for number in 0..MESSAGES {
+        let mut loan = producer.loan(64)?;
+        loan[..8].copy_from_slice(&number.to_ne_bytes());
+        loan.publish()?;
+    }
+    report(producer.calls());
+    producer.close()?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "one of the two processes of the test below"]
+fn consuming() -> Result<()> {
+    let mut consumer = channel(16)?.consumer()?;
+    let mut next = 0u64;
+    while let Some(message) = consumer.recv()? {
+        ensure!(
+            message[..8] == next.to_ne_bytes(),
+            "message {next} is another one"
+        );
+        next += 1;
+    }
+    ensure!(next == MESSAGES, "{next} messages came");
+    report(consumer.calls());
+    consumer.close()?;
+    Ok(())
+}
+
+fn start(part: &str, channel: &str) -> Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(["--exact", part, "--ignored", "--nocapture"])
+        .env("CREDITS_CHANNEL", channel)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {part}"))
+}
+
+/// Waits for a process and returns its calls per message.
+fn calls_per_message(child: Child) -> Result<f64> {
+    let output = child.wait_with_output()?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{text}");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("calls "))
+        .context("no count")?;
+    let calls: f64 = line.split(' ').next().context("no number")?.parse()?;
+    #[expect(clippy::cast_precision_loss, reason = "a million")]
+    Ok(calls / MESSAGES as f64)
+}
+
+#[test]
+fn a_message_costs_little_more_than_the_call_that_posts() -> Result<()> {
+    let channel = format!("credits-{}", std::process::id());
+    let consumer = start("consuming", &channel)?;
+    let producer = start("producing", &channel)?;
+    let (producer, consumer) = (calls_per_message(producer)?, calls_per_message(consumer)?);
+    println!("calls per message: producer {producer:.4}, consumer {consumer:.4}");
+    ensure!(
+        producer >= 1.0 && consumer >= 1.0,
+        "producer {producer}, consumer {consumer}"
+    );
+    ensure!(
+        producer.min(consumer) <= 1.1,
+        "producer {producer}, consumer {consumer}"
+    );
+    Ok(())
+}
