@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Checks everything: format, lints, documentation, all tests, the demonstration, a short stress run.
+# Checks everything: format, lints, documentation, all tests, the model checker and that it finds
+# defects, the demonstration, a short stress run, a short comparison. Some minutes on two cores.
 #   scripts/test.sh
 set -euo pipefail
-if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,3s/^# //p' "$0"; exit; fi
+if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,4s/^# //p' "$0"; exit; fi
 source "$(dirname "$0")/common.sh"
 need cargo-fmt '`rustup component add rustfmt`'
 need cargo-clippy '`rustup component add clippy`'
@@ -16,7 +17,9 @@ before=$(objects)
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --quiet -- --deny warnings
 RUSTDOCFLAGS='--deny warnings' step cargo doc --workspace --no-deps --quiet
+step cargo clippy --package stress --all-targets --features crash-points --quiet -- --deny warnings
 step isolated cargo test --workspace --quiet
+step isolated scripts/controls.sh
 step isolated scripts/demo.sh 10ms
 step isolated scripts/stress.sh --quick
 step isolated scripts/compare.sh --quick

@@ -13,6 +13,13 @@ pub(crate) struct OnChannel {
     pub(crate) exit: Exit,
 }
 
+/// Returns the command that removes the channel.
+#[must_use]
+pub fn give_up(link: &Link) -> String {
+    let key = link.key();
+    format!("`ipcrm -M {key} -S {key}`")
+}
+
 /// Says after an error which channel it was about, and what to do when the other side has died or is
 /// not to be waited for any longer.
 #[must_use]
@@ -21,8 +28,8 @@ pub fn on_channel(error: &Error, link: &Link) -> Error {
     let (channel, key) = (link.address(), link.key());
     let advice = match exit {
         Exit::PeerLost | Exit::TimedOut => format!(
-            ": start both sides again to go on where it stopped, or give it up with \
-             `ipcrm -M {key} -S {key}`"
+            ": start both sides again to go on where it stopped, or give it up with {}",
+            give_up(link)
         ),
         _ => String::new(),
     };

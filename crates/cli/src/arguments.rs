@@ -40,6 +40,10 @@ pub struct ChannelArguments {
     /// Size of a slot, which is the longest message [default: 64KiB, or as found]
     #[arg(long, value_name = "BYTES", value_parser = values::size)]
     slot_size: Option<u64>,
+
+    /// Permits that this side takes in one semaphore call; 1 is one call for each message
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    credits: u32,
 }
 
 impl ChannelArguments {
@@ -53,6 +57,7 @@ impl ChannelArguments {
         let mut channel = Channel::new(address)
             .framing(framing)
             .mode(self.mode)
+            .credits(self.credits)
             .create(ours);
         if let Some(slots) = self.slots {
             channel = channel.slots(slots);

@@ -14,7 +14,7 @@ mod report;
 mod values;
 mod wait;
 
-pub use advice::on_channel;
+pub use advice::{give_up, on_channel};
 pub use arguments::ChannelArguments;
 pub use exit::{Exit, exit_of, finish};
 pub use report::Report;

@@ -27,6 +27,10 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
 
+    /// Go on after the end of a stream, or a writer's death: wait for the next writer
+    #[arg(long)]
+    pub follow: bool,
+
     /// Print nothing but errors, and the bytes with `-o -`
     #[arg(long, short)]
     pub quiet: bool,

@@ -10,17 +10,15 @@ use semring::{Consumer, Framing};
 use semring_cli::Report;
 
 use crate::arguments::Arguments;
+use crate::wait;
 
 /// Writes all bytes to `output` until the stream's end.
 pub fn run(arguments: &Arguments, output: &Path) -> Result<()> {
     let mut target = open(output)?;
     let mut consumer = arguments.attach(Framing::Raw)?;
     let mut report = Report::default();
-    let received = receive(arguments, &mut consumer, &mut target, &mut report);
-    received.map_err(|error| {
-        let error = error.context(format!("receiving into {}", shown(output)));
-        on_channel(&error, consumer.link())
-    })?;
+    receive_all(arguments, &mut consumer, &mut target, &mut report)
+        .with_context(|| format!("receiving into {}", shown(output)))?;
     report.stop();
     consumer.close()?;
     if !arguments.quiet {
@@ -47,29 +45,27 @@ fn open(output: &Path) -> Result<File> {
     File::create(output).with_context(|| format!("cannot write to {}", output.display()))
 }
 
-/// Writes one message and releases it; false at the end of the stream, or when nobody reads the
-/// output any more.
-fn receive_chunk(
+/// Writes and releases messages until the end of the stream, or until nobody reads the output.
+fn receive_all(
     arguments: &Arguments,
     consumer: &mut Consumer,
     target: &mut File,
     report: &mut Report,
-) -> Result<bool> {
-    let Some(message) = consumer.recv_deadline(arguments.deadline())? else {
-        return Ok(false);
-    };
-    match target.write_all(&message) {
-        Ok(()) => {}
-        Err(error) => {
+) -> Result<()> {
+    while wait::for_message(arguments, consumer)? {
+        let Some(message) = consumer.recv()? else {
+            break;
+        };
+        if let Err(error) = target.write_all(&message) {
             // Not acknowledged: the next reader receives it again.
             message.put_back();
             if error.kind() == ErrorKind::BrokenPipe {
-                return Ok(false);
+                break;
             }
             return Err(error).context("cannot write");
         }
+        report.count(message.len());
+        message.release()?;
     }
-    report.count(message.len());
-    message.release()?;
-    Ok(true)
+    Ok(())
 }

@@ -7,6 +7,7 @@ use semring::{CloseOutcome, Framing};
 use semring_cli::demo;
 
 use crate::arguments::Arguments;
+use crate::wait;
 
 /// Reads the numbered messages until their end.
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -29,7 +30,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         link.mapped_at()
     ))?;
     let mut total = 0u64;
-    while let Some(message) = consumer.recv_deadline(arguments.deadline())? {
+    while wait::for_message(arguments, &mut consumer)? {
+        let Some(message) = consumer.recv()? else {
+            break;
+        };
         let (counter, text) = demo::decode(&message)
             .with_context(|| format!("message {} has no counter", message.position()))?;
         let again = if message.is_redelivered() {

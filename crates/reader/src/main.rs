@@ -8,6 +8,7 @@
 mod arguments;
 mod data;
 mod demo;
+mod wait;
 
 use std::process::ExitCode;
 

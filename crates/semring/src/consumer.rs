@@ -197,6 +197,16 @@ impl Consumer {
         }
     }
 
+    /// Waits until there is a message: takes the permit that the next receive uses, so that it need not
+    /// wait. False at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
+    pub fn ready(&mut self, deadline: Deadline) -> Result<bool, RecvError> {
+        Ok(self.acquire(1, deadline)? > 0)
+    }
+
     /// Receives the next message if there is one now.
     ///
     /// # Errors

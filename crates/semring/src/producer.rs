@@ -249,12 +249,13 @@ impl Producer {
         }
     }
 
-    /// Waits until there is room for a message: takes the permit that the next loan or send uses.
+    /// Waits until there is room for a message: takes the permit that the next loan or send uses, so
+    /// that it need not wait.
     ///
     /// # Errors
     ///
     /// As of [`send`](Self::send), without `TooLong`, and [`SendError::TimedOut`].
-    pub fn reserve(&mut self, deadline: Deadline) -> Result<(), SendError> {
+    pub fn ready(&mut self, deadline: Deadline) -> Result<(), SendError> {
         self.gate.acquire(&mut self.view, 1, deadline)?;
         Ok(())
     }

@@ -41,6 +41,10 @@ pub struct Arguments {
     #[arg(long)]
     pub no_linger: bool,
 
+    /// When the reader dies, wait for another one instead of ending with exit code 3
+    #[arg(long)]
+    pub wait_for_reader: bool,
+
     /// Print nothing but errors
     #[arg(long, short)]
     pub quiet: bool,

@@ -5,13 +5,13 @@ use std::io::{ErrorKind, Read, Seek as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use semring::{CloseOutcome, Corrupt, Framing, Producer};
-use semring_cli::{Patience, Report};
+use semring_cli::{Report, give_up};
 
 use crate::arguments::Arguments;
-use crate::wait;
+use crate::wait::Waiting;
 
 /// Sends all bytes of `input`, in messages of up to a slot.
 pub fn run(arguments: &Arguments, input: &Path) -> Result<()> {
@@ -22,33 +22,49 @@ pub fn run(arguments: &Arguments, input: &Path) -> Result<()> {
         input.display().to_string()
     };
     let mut producer = arguments.channel.channel(Framing::Raw)?.producer()?;
-    let mut patience = Patience::new(arguments.quiet);
+    let mut waiting = Waiting::new(arguments);
     let mut report = Report::default();
+    send_all(&mut waiting, &mut producer, &mut source, &mut report)
+        .with_context(|| format!("sending {name}"))?;
+    if !arguments.no_linger {
+        waiting.until_drained(&mut producer)?;
+    }
+    report.stop();
+    finish(arguments, producer, &report)
+}
+
+/// Sends chunk after chunk until the end of the input.
+fn send_all(
+    waiting: &mut Waiting<'_>,
+    producer: &mut Producer,
+    source: &mut File,
+    report: &mut Report,
+) -> Result<()> {
     loop {
-        if is_full(&mut producer)? && at_end(&mut source)? {
-            break;
+        if is_full(producer)? && at_end(source)? {
+            return Ok(());
         }
-        let bytes = wait::for_room(&mut patience, &mut producer, arguments.deadline())
-            .map_err(Error::from)
-            .and_then(|()| send_chunk(&mut producer, &mut source))
-            .with_context(|| format!("sending {name}"))?;
+        waiting.for_room(producer)?;
+        let bytes = send_chunk(producer, source)?;
         if bytes == 0 {
-            break;
+            return Ok(());
         }
         report.count(bytes);
     }
-    if !arguments.no_linger {
-        wait::until_drained(&mut patience, &mut producer, arguments.deadline())?;
-    }
-    report.stop();
-    let link = (producer.link().key(), producer.link().address().to_string());
+}
+
+/// Closes the stream, and says what was done and what is left.
+fn finish(arguments: &Arguments, producer: Producer, report: &Report) -> Result<()> {
+    let channel = producer.link().address().to_string();
+    let command = give_up(producer.link());
     let outcome = producer.close()?;
-    if !arguments.quiet {
-        eprintln!("writer: {report}");
-        if let CloseOutcome::Kept { unread } = outcome
-            && unread > 0
-        {
-            let (key, channel) = link;
+    if arguments.quiet {
+        return Ok(());
+    }
+    eprintln!("writer: {report}");
+    match outcome {
+        CloseOutcome::Kept { unread: 0 } | CloseOutcome::Removed => {}
+        CloseOutcome::Kept { unread } => {
             let messages = if unread == 1 {
                 "message waits"
             } else {
@@ -56,9 +72,10 @@ pub fn run(arguments: &Arguments, input: &Path) -> Result<()> {
             };
             eprintln!(
                 "writer: {unread} {messages} in {channel} for a reader; to give up what is left: \
-                 `ipcrm -M {key} -S {key}`"
+                 {command}"
             );
         }
+        _ => eprintln!("writer: {channel} had been removed before"),
     }
     Ok(())
 }

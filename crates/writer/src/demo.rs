@@ -5,10 +5,10 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use semring::{CloseOutcome, Framing, Link, Producer};
-use semring_cli::{Patience, demo};
+use semring_cli::demo;
 
 use crate::arguments::Arguments;
-use crate::wait;
+use crate::wait::Waiting;
 
 /// Sends the numbered messages, each once the one before it has been read.
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -20,12 +20,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     story.tell(&format!("[P1] Generated key: {}", channel.address().key()))?;
     let mut producer = channel.producer()?;
     story.tell_objects(producer.link())?;
-    let mut patience = Patience::new(arguments.quiet);
+    let mut waiting = Waiting::new(arguments);
     for counter in 1..=arguments.count {
         if counter > 1 {
             thread::sleep(arguments.interval);
         }
-        exchange(arguments, &story, &mut patience, &mut producer, counter)?;
+        exchange(arguments, &story, &mut waiting, &mut producer, counter)?;
     }
     let outcome = producer.close()?;
     story.tell("[P1] Detached from shared memory.")?;
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn exchange(
     arguments: &Arguments,
     story: &Story,
-    patience: &mut Patience,
+    waiting: &mut Waiting<'_>,
     producer: &mut Producer,
     counter: u32,
 ) -> Result<()> {
@@ -54,7 +54,7 @@ fn exchange(
     );
     let number = i32::try_from(counter).context("more messages than the counter can hold")?;
     let message = demo::encode(number, &text);
-    wait::for_room(patience, producer, arguments.deadline())?;
+    waiting.for_room(producer)?;
     producer.send(&message)?;
     story.tell(&format!(
         "[P1] Wrote: counter={counter}, message=\"{text}\""
@@ -62,7 +62,7 @@ fn exchange(
     if arguments.no_linger {
         return Ok(());
     }
-    wait::until_drained(patience, producer, arguments.deadline())?;
+    waiting.until_drained(producer)?;
     story.tell("[P1] Data consumed by reader, writing next...")
 }
 

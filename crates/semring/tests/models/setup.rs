@@ -200,7 +200,9 @@ impl Model for Config {
             Wrong::TwoOwners => Some("two owners of a role"),
             Wrong::Overwritten => Some("a header written under its user"),
             Wrong::RemovedInUse => Some("a segment removed that is in use or unread"),
-            Wrong::SetRemovedInUse => Some("a set removed by an attempt that failed, under its user"),
+            Wrong::SetRemovedInUse => {
+                Some("a set removed by an attempt that failed, under its user")
+            }
             Wrong::RemovedUnseen => Some("a stream removed whose end nobody has seen"),
             Wrong::StaleEnd => Some("an end told that was told before"),
             Wrong::RefusedWithoutCause => Some("refused without cause"),
@@ -211,8 +213,7 @@ impl Model for Config {
     fn good_rest(&self, s: &State) -> bool {
         (0..3).all(|who| {
             let at = s.processes[who].at;
-            at == At::Out
-                || at == At::In && self.role(who) == CONSUMER && Self::may_wait(s, who)
+            at == At::Out || at == At::In && self.role(who) == CONSUMER && Self::may_wait(s, who)
         })
     }
 }

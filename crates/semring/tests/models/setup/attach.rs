@@ -339,9 +339,8 @@ impl Config {
             _ => {
                 let set = &mut n.sets[me.set];
                 let others = set.roles != [0, 0];
-                let removes = set.alive
-                    && me.made_set
-                    && (!others || self.flaw == Flaw::RemovesSetInUse);
+                let removes =
+                    set.alive && me.made_set && (!others || self.flaw == Flaw::RemovesSetInUse);
                 set.setup = if set.alive { 0 } else { set.setup };
                 if removes {
                     n.remove_set(me.set);

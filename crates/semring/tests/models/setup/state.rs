@@ -345,7 +345,8 @@ impl State {
         for id in Objects::<Set>::ids() {
             if self.sets[id].made && !self.sets[id].alive {
                 let used = self.processes.iter().any(|process| process.set == id);
-                let named = Objects::<Segment>::ids().any(|segment| self.segments[segment].set == id);
+                let named =
+                    Objects::<Segment>::ids().any(|segment| self.segments[segment].set == id);
                 if !used && !named {
                     self.sets[id] = Set::default();
                 }
