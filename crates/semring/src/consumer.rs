@@ -9,7 +9,7 @@ use crate::clock::now_ns;
 use crate::error::{Corrupt, Fault, RecvError, RecvIntoError, Role, Stop, TryRecvError};
 use crate::gate::strict::Strict;
 use crate::gate::{Gate, View};
-use crate::layout::{Side, State, Word};
+use crate::layout::{Side, Word};
 use crate::ring::{Place, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores as _};
 use crate::{Calls, Canceller, Deadline, Geometry};
@@ -24,6 +24,10 @@ pub struct Consumer {
     gate: Strict<Kernel>,
     /// Position after the last message that an earlier consumer has been handed.
     redelivered_before: u64,
+    /// Position after the last message that any consumer has been handed, as far as it is ahead.
+    handed_out: u64,
+    /// Epoch of the producer whose end of stream was returned.
+    ended: Option<u64>,
     /// Where the messages of the batch in hand stand, with their lengths.
     parts: Vec<(Place, u32)>,
     link: Link,
@@ -97,6 +101,8 @@ impl Consumer {
             view: ConsumerView { ring, head, tail },
             gate,
             redelivered_before,
+            handed_out: redelivered_before,
+            ended: None,
             parts: Vec::new(),
             link,
         }
@@ -186,8 +192,8 @@ impl Consumer {
                 crash_point!("consumer-permitted");
                 Ok(granted)
             }
-            Err(Stop::Closed) => {
-                self.note_end();
+            Err(Stop::Closed(epoch)) => {
+                self.note_end(epoch);
                 Ok(0)
             }
             Err(Stop::PeerLost) => Err(RecvError::PeerLost),
@@ -240,10 +246,14 @@ impl Consumer {
     }
 
     /// Notes, before messages are handed out, that they were: a successor marks them as redelivered.
-    fn hand_out(&self, count: u32) {
-        let (first, side) = (self.view.head, self.view.side());
-        side.handed_out
-            .store(first.wrapping_add(count.into()), Ordering::Relaxed);
+    /// The note never goes back: what was handed out as a batch and put back may come again alone.
+    fn hand_out(&mut self, count: u32) {
+        let (first, slot_count) = (self.view.head, self.geometry().slot_count());
+        if distance(self.handed_out, first, slot_count).unwrap_or(0) < count {
+            self.handed_out = first.wrapping_add(count.into());
+        }
+        let side = self.view.side();
+        side.handed_out.store(self.handed_out, Ordering::Relaxed);
         let again = (0..count).filter(|&n| self.is_redelivered(first.wrapping_add(n.into())));
         side.count_redelivered(again.count() as u64);
         crash_point!("consumer-handed-out");
@@ -271,9 +281,10 @@ impl Consumer {
         }
     }
 
-    /// Notes which end of stream was seen, so that the last one out may remove the channel.
-    fn note_end(&self) {
-        let epoch = self.view.peer_word().epoch();
+    /// Notes which end of stream was seen, so that the last one out may remove the channel. It is the
+    /// epoch that was judged: by now another producer may have come, whose end is yet to be told.
+    fn note_end(&mut self, epoch: u64) {
+        self.ended = Some(epoch);
         self.view.side().end_seen.store(epoch, Ordering::Release);
         crash_point!("consumer-end-seen");
     }
@@ -281,9 +292,8 @@ impl Consumer {
     /// Goes on after the end of a stream: the next call waits for another producer, instead of
     /// returning the same end again. Does nothing while there is no end.
     pub fn follow(&mut self) {
-        let word = self.view.peer_word();
-        if word.state() == State::Closed {
-            self.gate.look_past(word.epoch());
+        if let Some(epoch) = self.ended {
+            self.gate.look_past(epoch);
         }
     }
 

@@ -85,7 +85,8 @@ impl From<sysv_ipc::Error> for Fault {
 /// Says why a wait ended without what was waited for; each operation makes its own error of it.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    Closed,
+    /// With the peer's epoch.
+    Closed(u64),
     PeerLost,
     TimedOut,
     Cancelled,
@@ -177,7 +178,7 @@ impl From<SendError> for TrySendError {
 impl From<Stop> for SendError {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Closed => Self::Closed,
+            Stop::Closed(_) => Self::Closed,
             Stop::PeerLost => Self::PeerLost,
             Stop::TimedOut => Self::TimedOut,
             Stop::Cancelled => Self::Cancelled,
@@ -216,7 +217,7 @@ pub enum DrainError {
 impl From<Stop> for DrainError {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Closed => Self::Closed,
+            Stop::Closed(_) => Self::Closed,
             Stop::PeerLost => Self::PeerLost,
             Stop::TimedOut => Self::TimedOut,
             Stop::Cancelled => Self::Cancelled,

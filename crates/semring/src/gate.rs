@@ -85,8 +85,8 @@ pub(crate) enum Verdict {
     Ready,
     /// It is there, or may still come: wait.
     Wait,
-    /// It left in order.
-    Closed,
+    /// It left in order, in this epoch.
+    Closed(u64),
     /// It died.
     Lost,
 }
@@ -121,10 +121,10 @@ pub(crate) fn judge<V: View>(
     match (word.state(), V::ROLE) {
         (State::Never, _) => Ok(Verdict::Wait),
         // A stream's end stays its end however often one asks, until another producer comes.
-        (State::Closed, Role::Consumer) => Ok(Verdict::Closed),
+        (State::Closed, Role::Consumer) => Ok(Verdict::Closed(epoch)),
         (State::Closed, Role::Producer) => {
             reported.set(epoch);
-            Ok(Verdict::Closed)
+            Ok(Verdict::Closed(epoch))
         }
         (State::Attached, _) => {
             reported.set(epoch);

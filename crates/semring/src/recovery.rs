@@ -29,10 +29,10 @@ fn trim(semaphores: &impl Semaphores, ring: &Ring) -> Result<(), Fault> {
     let slot_count = slots(ring);
     for semaphore in [Semaphore::Full, Semaphore::Empty] {
         let excess = semaphores.value(semaphore)?.saturating_sub(slot_count);
-        // Without waiting: the peer may have taken units meanwhile. One unit goes back, since the
-        // excess may have been a notice or a cancel that its sleeper has yet to see.
-        if excess > 0 && semaphores.try_take(semaphore, excess)? {
-            semaphores.post(semaphore, 1)?;
+        // One unit stays, in the same step: the excess may have been a notice or a cancel that its
+        // sleeper has yet to see, and we may die at any moment.
+        if excess > 0 {
+            semaphores.trim(semaphore, excess)?;
         }
     }
     Ok(())

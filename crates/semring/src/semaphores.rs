@@ -75,6 +75,9 @@ pub(crate) trait Semaphores {
     fn is_free(&self, role: Role) -> Result<bool, Fault>;
     /// Reads a value. Control plane only: it puts the set into its slow mode for a while.
     fn value(&self, semaphore: Semaphore) -> Result<u16, Fault>;
+    /// Takes `excess` units away and gives one back, in one step and without waiting, if there are as
+    /// many.
+    fn trim(&self, semaphore: Semaphore, excess: u16) -> Result<(), Fault>;
     /// Takes a role together with its death notice, or tells that it is held.
     fn claim(&self, role: Role) -> Result<bool, Fault>;
     /// Gives a role back, and notifies the peer as death would.

@@ -134,11 +134,7 @@ pub(super) fn remove(channel: &Channel) -> Result<u64, AttachReason> {
     let channel = channel.clone().create(false);
     repeat(|deadline| {
         with_setup(&channel, Role::Consumer, deadline, |setup| {
-            for role in [Role::Producer, Role::Consumer] {
-                if !setup.kernel.is_free(role)? {
-                    return Err(role_taken(None, role, setup.kernel.set()).into());
-                }
-            }
+            refuse_if_taken(setup)?;
             let Some(segment) = objects::find_segment(channel.address())? else {
                 setup.kernel.set().remove()?;
                 return Ok(0);
@@ -147,6 +143,8 @@ pub(super) fn remove(channel: &Channel) -> Result<u64, AttachReason> {
             let mapping = map(segment.attach()?)?;
             let identity = &mapping.header().identity;
             header::check_magic(identity, segment.id())?;
+            // Again: the set may have been removed, and a newcomer may use the segment with another one.
+            refuse_if_taken(setup)?;
             let header = mapping.header();
             let head = header.consumers[0].position.load(Ordering::Acquire);
             let tail = header.producer.position.load(Ordering::Acquire);
@@ -154,6 +152,15 @@ pub(super) fn remove(channel: &Channel) -> Result<u64, AttachReason> {
             Ok(tail.wrapping_sub(head))
         })
     })
+}
+
+fn refuse_if_taken(setup: &Setup<'_>) -> Result<(), Obstacle> {
+    for role in [Role::Producer, Role::Consumer] {
+        if !setup.kernel.is_free(role)? {
+            return Err(role_taken(None, role, setup.kernel.set()).into());
+        }
+    }
+    Ok(())
 }
 
 /// Tries until an attempt succeeds or fails for good; others may be at work for a bounded time.
@@ -206,7 +213,7 @@ fn with_setup<T>(
     crash_point!("attach-locked");
     let result = action(&setup);
     crash_point!("attach-done");
-    if result.is_err() && made_set {
+    if result.is_err() && made_set && !is_in_use(&setup) {
         // Nothing is left behind; who waits for the lock starts again.
         let _ = set.remove();
     } else {
@@ -217,6 +224,18 @@ fn with_setup<T>(
         }
     }
     result
+}
+
+/// Tells whether somebody has begun to use the set that this attempt made, before it had the lock: has
+/// a role, or has made a segment that names it, which outlives its user.
+fn is_in_use(setup: &Setup<'_>) -> bool {
+    let free = |role| setup.kernel.is_free(role).unwrap_or(false);
+    if !free(Role::Producer) || !free(Role::Consumer) {
+        return true;
+    }
+    let set = setup.kernel.set();
+    let segment = objects::find_segment(setup.channel.address());
+    segment.is_ok_and(|segment| segment.is_some_and(|segment| header::names_set(segment, set)))
 }
 
 fn find_or_make_set(channel: &Channel) -> Result<(SemaphoreSet, bool), Obstacle> {

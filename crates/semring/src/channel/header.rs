@@ -66,6 +66,16 @@ pub(super) fn check_begun(segment: Segment) -> Result<Result<(), AttachReason>, 
     })
 }
 
+/// Tells whether a segment is a channel's that names this set.
+pub(super) fn names_set(segment: Segment, set: SemaphoreSet) -> bool {
+    let offset = std::mem::offset_of!(Identity, semaphore_id);
+    segment.attach_read_only().is_ok_and(|memory| {
+        let magic = memory.load_u64(0);
+        let id = memory.load_u32(offset);
+        magic.is_ok_and(|magic| magic == MAGIC) && id.is_ok_and(|id| id == set.id().cast_unsigned())
+    })
+}
+
 fn foreign(segment: i32, magic: u64) -> AttachReason {
     let start = magic.to_ne_bytes().escape_ascii().to_string();
     let evidence =

@@ -117,7 +117,7 @@ impl<S: Semaphores> Strict<S> {
                 Look::Nothing => {
                     match judge(&self.semaphores, view, self.credits, &mut self.reported)? {
                         Verdict::Ready => continue,
-                        Verdict::Closed => return Err(Stop::Closed),
+                        Verdict::Closed(epoch) => return Err(Stop::Closed(epoch)),
                         Verdict::Lost => return Err(Stop::PeerLost),
                         Verdict::Wait => {}
                     }

@@ -109,16 +109,36 @@ impl Semaphores for Kernel {
         Ok(self.set.value(semaphore as u16)?)
     }
 
-    fn claim(&self, role: Role) -> Result<bool, Fault> {
+    fn trim(&self, semaphore: Semaphore, excess: u16) -> Result<(), Fault> {
         self.count(|calls| calls.control += 1);
+        let semaphore = semaphore as u16;
+        let trim = [
+            Operation::take(semaphore, excess).nowait(),
+            Operation::add(semaphore, 1),
+        ];
+        // Refused: the peer has taken units meanwhile.
+        self.at_once(&trim)?;
+        Ok(())
+    }
+
+    fn claim(&self, role: Role) -> Result<bool, Fault> {
         let (lock, notice) = (role.lock() as u16, role.peer().awaits() as u16);
-        Ok(self.at_once(&[
-            Operation::wait_zero(lock).nowait(),
-            Operation::add(lock, 1).undo(),
-            // The death notice: no change now, one unit when this process ends, however it ends.
-            Operation::add(notice, 1),
-            Operation::take(notice, 1).undo(),
-        ])?)
+        let free = Operation::wait_zero(lock).nowait();
+        let hold = Operation::add(lock, 1).undo();
+        // The death notice: no change now, one unit when this process ends, however it ends.
+        let (post, undo) = (Operation::add(notice, 1), Operation::take(notice, 1).undo());
+        loop {
+            self.count(|calls| calls.control += 1);
+            match self.at_once(&[free, hold, post, undo]) {
+                Err(error) if error.kind() == ErrorKind::ValueOutOfRange => {}
+                result => return Ok(result?),
+            }
+            // At the ceiling: the same in the other order, which needs a unit to be there.
+            self.count(|calls| calls.control += 1);
+            if self.at_once(&[free, hold, undo.nowait(), post])? {
+                return Ok(true);
+            }
+        }
     }
 
     fn leave(&self, role: Role) -> Result<(), Fault> {

@@ -150,6 +150,15 @@ impl Semaphores for Modelled {
         Ok(u16::try_from(self.shared.value(semaphore)).unwrap_or(0))
     }
 
+    fn trim(&self, semaphore: Semaphore, excess: u16) -> Result<(), Fault> {
+        self.shared.with(|state| {
+            let trimmed = take(state, semaphore, excess.into());
+            state.values[semaphore as usize] += i32::from(trimmed);
+            trimmed
+        });
+        Ok(())
+    }
+
     fn claim(&self, role: Role) -> Result<bool, Fault> {
         let (lock, notice) = (role.lock() as usize, role.peer().awaits() as usize);
         Ok(self.shared.with(|state| {
