@@ -2,13 +2,15 @@
 //! And a fresh channel has room for two who start at once. Method: handles that are dropped without being
 //! closed, which is what a death leaves; two processes for the race.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use semring::{Address, AttachReason, Channel, CloseOutcome, Deadline, RecvError};
-use sysv_ipc::{Key, Mode, Operation, SemaphoreSet};
+use sysv_ipc::{Key, Mode, Segment};
 
-const RACES: u32 = 1500;
+const RACES: u64 = 1000;
 
 fn channel(name: &str) -> Result<Channel> {
     let name = format!("handover-{name}-{}", std::process::id());
@@ -16,7 +18,7 @@ fn channel(name: &str) -> Result<Channel> {
 }
 
 fn soon() -> Deadline {
-    Deadline::after(std::time::Duration::from_millis(50))
+    Deadline::after(Duration::from_millis(50))
 }
 
 /// A batch in hand, a death, one message in hand, another death: all of the batch was seen.
@@ -72,37 +74,48 @@ fn every_end_is_told_once() -> Result<()> {
     Ok(())
 }
 
+/// Waits until both racers have come here so often: awake, so that both go on at once. Fails when the
+/// other does not come.
+fn meet(arrivals: &AtomicU64, meeting: u64) -> Result<()> {
+    let give_up = Instant::now() + Duration::from_secs(10);
+    arrivals.fetch_add(1, Ordering::AcqRel);
+    while arrivals.load(Ordering::Acquire) < 2 * meeting {
+        ensure!(
+            Instant::now() < give_up,
+            "the other process has not come to meeting {meeting}"
+        );
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
 /// One of the two that race: in each round it attaches, and uses what it got.
 #[test]
 #[ignore = "one of the two processes of the test below"]
 fn racing() -> Result<()> {
-    let number: u16 = std::env::var("RACER")?.parse()?;
-    let start = SemaphoreSet::from_id(std::env::var("RACE_START")?.parse()?);
-    let (mine, other) = (number, 1 - number);
+    let memory = Segment::from_id(std::env::var("RACE_MEETING")?.parse()?).attach()?;
+    let arrivals = memory.atomic_u64(0)?;
     for round in 0..RACES {
-        start.operate(&[Operation::add(other, 1)])?;
-        start.operate(&[Operation::take(mine, 1)])?;
         let name = format!("{}-{round}", std::env::var("RACE_CHANNEL")?);
         let channel = Channel::new(Address::named(&name)?).slots(1).slot_bytes(64);
-        let won = match channel.producer() {
-            Ok(producer) => Some(producer),
+        meet(arrivals, 2 * round + 1)?;
+        let attached = channel.producer();
+        // Both have attached, or not; now whoever did sends.
+        meet(arrivals, 2 * round + 2)?;
+        match attached {
+            Ok(mut producer) => {
+                producer
+                    .send(b"x")
+                    .with_context(|| format!("round {round}"))?;
+                drop(producer);
+                channel.remove()?;
+            }
             Err(error) => {
                 ensure!(
                     matches!(error.reason, AttachReason::RoleTaken { .. }),
                     "{error}"
                 );
-                None
             }
-        };
-        // Both have attached, or not; now whoever did sends.
-        start.operate(&[Operation::add(other, 1)])?;
-        start.operate(&[Operation::take(mine, 1)])?;
-        if let Some(mut producer) = won {
-            producer
-                .send(b"x")
-                .with_context(|| format!("round {round}"))?;
-            drop(producer);
-            channel.remove()?;
         }
     }
     Ok(())
@@ -110,26 +123,22 @@ fn racing() -> Result<()> {
 
 #[test]
 fn of_two_who_start_at_once_one_has_the_channel() -> Result<()> {
-    let start = SemaphoreSet::create(Key::PRIVATE, 2, Mode::OWNER)?;
-    let racers = [0, 1].map(|number| {
-        Command::new(std::env::current_exe().unwrap())
+    let meeting = Segment::create(Key::PRIVATE, 8, Mode::OWNER)?;
+    let mut racers = Vec::new();
+    for _ in 0..2 {
+        let racer = Command::new(std::env::current_exe()?)
             .args(["--exact", "racing", "--ignored", "--nocapture"])
-            .env("RACER", number.to_string())
-            .env("RACE_START", start.id().to_string())
+            .env("RACE_MEETING", meeting.id().to_string())
             .env("RACE_CHANNEL", format!("race-{}", std::process::id()))
             .stdout(Stdio::null())
-            .spawn()
-    });
-    let mut ends = Vec::new();
-    for racer in racers {
-        let status = racer?.wait();
-        // One that failed is not waited for by the other.
-        if !status.as_ref().is_ok_and(std::process::ExitStatus::success) {
-            start.remove().ok();
-        }
-        ends.push(status?);
+            .spawn();
+        racers.push(racer?);
     }
-    start.remove().ok();
-    ensure!(ends.iter().all(std::process::ExitStatus::success), "{ends:?}");
+    let ends: Result<Vec<_>, _> = racers.iter_mut().map(Child::wait).collect();
+    meeting.remove()?;
+    ensure!(
+        ends?.iter().all(std::process::ExitStatus::success),
+        "a racer failed, see above"
+    );
     Ok(())
 }
