@@ -3,15 +3,7 @@
 use anyhow::Error;
 use semring::Link;
 
-use crate::exit::{Exit, exit_of};
-
-/// Holds an error's text with the channel and the advice, and the exit code it had before.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub(crate) struct OnChannel {
-    text: String,
-    pub(crate) exit: Exit,
-}
+use crate::exit::{Exit, OnChannel, exit_of};
 
 /// Returns the command that removes the channel.
 #[must_use]

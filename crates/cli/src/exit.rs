@@ -5,8 +5,6 @@ use std::process::ExitCode;
 use anyhow::Error;
 use semring::{AddressError, AttachError, AttachReason, DrainError, Fault, RecvError, SendError};
 
-use crate::advice::OnChannel;
-
 /// Says how a program ended. 2, for a mistake on the command line, is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -21,6 +19,14 @@ pub enum Exit {
     Refused = 5,
     /// Segment or semaphore set were removed under us.
     Removed = 6,
+}
+
+/// Holds an error's text with the channel and the advice, and the exit code it had before.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct OnChannel {
+    pub(crate) text: String,
+    pub(crate) exit: Exit,
 }
 
 /// Finds the exit code of an error by the first of its causes that has one.

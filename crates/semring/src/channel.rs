@@ -7,6 +7,7 @@
 mod attach;
 mod header;
 mod objects;
+mod setup;
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;

@@ -8,7 +8,7 @@ use semring::{CRASH_POINTS, Role};
 
 use crate::pair::{Crash, Outcome, Pair};
 use crate::scenario::Shape;
-use crate::supervisor::Table;
+use crate::table::Table;
 
 /// Rings, credits and batches with which every point is tried.
 const SLOTS: [u32; 3] = [1, 2, 64];

@@ -83,6 +83,8 @@ impl Ledger {
                 "REPEATED: message {position} came again and was not marked"
             );
             self.memory.write(offset, &[count.saturating_add(1)])?;
+            // Whoever noted it first may have died before it raised the number.
+            delivered.fetch_max(position + 1, Ordering::AcqRel);
             self.number(16)?.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())

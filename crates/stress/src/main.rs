@@ -15,6 +15,7 @@ mod pair;
 mod scenario;
 mod side;
 mod supervisor;
+mod table;
 
 use std::process::ExitCode;
 

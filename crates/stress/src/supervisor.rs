@@ -1,15 +1,15 @@
 //! Runs the scenarios, one after the other, and says what came out.
 
-use std::fmt::Display;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fastrand::Rng;
 
 use crate::arguments::Arguments;
 use crate::pair::{Outcome, Pair};
 use crate::scenario::{self, KILLED, Scenario, Shape, Victim};
+use crate::table::Table;
 
 /// Messages after the last kill of a long stream.
 const LAST_MESSAGES: u64 = 200;
@@ -20,10 +20,7 @@ const SHORT: u64 = 40;
 pub fn run(arguments: &Arguments) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
     println!("stress: seed {seed}");
-    let mut table = Table {
-        seed,
-        total: Outcome::default(),
-    };
+    let mut table = Table::new(seed);
     let mut rng = Rng::with_seed(seed);
     for scenario in scenario::steady(arguments.messages) {
         table.row(scenario, || long_stream(&scenario, &mut rng))?;
@@ -41,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.crash_points {
         crash_points(&mut table, &mut rng)?;
     }
-    println!("{:<38} {}", "all", table.total);
+    table.end();
     println!("stress: 0 lost, 0 gaps, 0 reordered, 0 torn, 0 hangs, nothing left behind");
     Ok(())
 }
@@ -62,33 +59,6 @@ fn seed_of_now() -> u64 {
         .unwrap_or_default()
         .subsec_nanos()
         .into()
-}
-
-/// Prints rows and adds them up.
-pub struct Table {
-    seed: u64,
-    total: Outcome,
-}
-
-impl Table {
-    /// Runs a scenario and prints its row.
-    pub fn row(
-        &mut self,
-        name: impl Display,
-        scenario: impl FnOnce() -> Result<Outcome>,
-    ) -> Result<()> {
-        let started = Instant::now();
-        let outcome = scenario().with_context(|| {
-            format!(
-                "VIOLATION in \"{name}\"; repeat with the same options and --seed {}",
-                self.seed
-            )
-        })?;
-        let seconds = started.elapsed().as_secs_f64();
-        println!("{:<38} {outcome} {seconds:>7.2} s", name.to_string());
-        self.total.add(&outcome);
-        Ok(())
-    }
 }
 
 /// Streams on one channel until all kills are done, then to the end.

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
 use super::Channel;
-use super::attach::{Obstacle, Setup};
 use super::objects;
+use super::setup::{Obstacle, Setup};
 use crate::clock::now_ns;
 use crate::error::{AttachReason, Corrupt, Role};
 use crate::geometry::{self, Geometry};
