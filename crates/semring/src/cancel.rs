@@ -39,7 +39,8 @@ impl Canceller {
         }
     }
 
-    /// Lets the operation that waits now, or else the next one, return `Cancelled`. Does not block.
+    /// Lets the operation that waits now, or else the next one that needs a permit, return `Cancelled`.
+    /// Does not block.
     pub fn cancel(&self) {
         let shared = &self.shared;
         if !shared.alive.load(Ordering::Acquire) || shared.requested.swap(true, Ordering::AcqRel) {

@@ -126,9 +126,10 @@ impl Consumer {
     ///
     /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
     pub fn recv_deadline(&mut self, deadline: Deadline) -> Result<Option<Message<'_>>, RecvError> {
-        if self.acquire(1, deadline)? == 0 {
+        let granted = self.acquire(1, deadline)?; // P(FULL)
+        if granted == 0 {
             return Ok(None);
-        } // P(FULL)
+        }
         let position = self.view.head;
         let (place, length) = self.view.ring.described(position).map_err(Fault::from)?;
         self.gate.spend(1);
@@ -139,7 +140,7 @@ impl Consumer {
             place,
             length,
             settled: false,
-        })) // read
+        })) // read; V(EMPTY) when it is dropped
     }
 
     /// Receives up to `limit` messages in one exchange: those that are there at once, at least one,
