@@ -60,6 +60,9 @@ pub struct Task {
     /// Messages in one exchange.
     #[arg(long)]
     pub batch: u32,
+    /// Ends when the other side has died, since no successor comes.
+    #[arg(long)]
+    pub alone: bool,
     /// Identifier of the segment that holds the ledger.
     #[arg(long)]
     pub ledger: i32,
@@ -67,22 +70,23 @@ pub struct Task {
 
 impl Task {
     /// Returns the same as arguments.
-    pub fn to_arguments(&self) -> [String; 14] {
-        [
-            "--channel".into(),
-            self.channel.clone(),
-            "--slots".into(),
-            self.slots.to_string(),
-            "--slot-bytes".into(),
-            self.slot_bytes.to_string(),
-            "--seed".into(),
-            self.seed.to_string(),
-            "--credits".into(),
-            self.credits.to_string(),
-            "--batch".into(),
-            self.batch.to_string(),
-            "--ledger".into(),
-            self.ledger.to_string(),
-        ]
+    pub fn to_arguments(&self) -> Vec<String> {
+        let values = [
+            ("--channel", self.channel.clone()),
+            ("--slots", self.slots.to_string()),
+            ("--slot-bytes", self.slot_bytes.to_string()),
+            ("--seed", self.seed.to_string()),
+            ("--credits", self.credits.to_string()),
+            ("--batch", self.batch.to_string()),
+            ("--ledger", self.ledger.to_string()),
+        ];
+        let mut arguments: Vec<String> = values
+            .into_iter()
+            .flat_map(|(name, value)| [name.to_owned(), value])
+            .collect();
+        if self.alone {
+            arguments.push("--alone".to_owned());
+        }
+        arguments
     }
 }

@@ -81,6 +81,7 @@ impl Pair {
             slot_bytes: shape.slot_bytes,
             credits: shape.credits,
             batch: shape.batch,
+            alone: false,
             seed: rng.u64(..),
             ledger: ledger.id(),
         };
@@ -92,6 +93,17 @@ impl Pair {
             consumer: None,
             outcome,
         })
+    }
+
+    /// Has both sides end when the other dies.
+    pub const fn without_successors(mut self) -> Self {
+        self.task.alone = true;
+        self
+    }
+
+    /// Waits until messages flow.
+    pub fn wait_for_traffic(&mut self) -> Result<()> {
+        self.wait_while(|pair| Ok(pair.ledger.delivered()? == 0))
     }
 
     /// Starts those of the two that do not run, in any order.
@@ -234,6 +246,17 @@ impl Pair {
             );
             thread::sleep(LOOK_EVERY);
         }
+        Ok(())
+    }
+
+    /// Checks that a consumer whose producer has died got all that was confirmed.
+    pub fn judge_survivor(&mut self, victim: Victim) -> Result<()> {
+        let (confirmed, delivered) = (self.ledger.confirmed()?, self.ledger.delivered()?);
+        self.outcome.messages = delivered;
+        ensure!(
+            victim.includes_consumer() || delivered >= confirmed,
+            "LOST: {confirmed} confirmed, {delivered} delivered to the survivor"
+        );
         Ok(())
     }
 

@@ -46,14 +46,17 @@ pub fn produce(task: &Task) -> Result<()> {
         "LOST: {confirmed} confirmed, the channel holds {position}"
     );
     while producer.position() < ledger.goal()? {
-        send(task, &mut producer, ledger.goal()?)?;
+        if !send(task, &mut producer, ledger.goal()?)? {
+            return Ok(());
+        }
         ledger.confirm(producer.position())?;
     }
     producer.close()?;
     Ok(())
 }
 
-fn send(task: &Task, producer: &mut Producer, goal: u64) -> Result<()> {
+/// Sends one exchange; false when the consumer has died and nobody comes after it.
+fn send(task: &Task, producer: &mut Producer, goal: u64) -> Result<bool> {
     loop {
         let sent = if task.batch > 1 {
             send_batch(task, producer, goal)
@@ -61,8 +64,9 @@ fn send(task: &Task, producer: &mut Producer, goal: u64) -> Result<()> {
             send_in_place(task, producer)
         };
         match sent {
+            Err(SendError::PeerLost) if task.alone => return Ok(false),
             Err(SendError::PeerLost | SendError::Closed) => {}
-            result => return Ok(result?),
+            result => return Ok(result.map(|()| true)?),
         }
     }
 }
@@ -103,6 +107,7 @@ pub fn consume(task: &Task) -> Result<()> {
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => match error.downcast_ref() {
+                Some(RecvError::PeerLost) if task.alone => return Ok(()),
                 Some(RecvError::PeerLost) => {}
                 Some(RecvError::TimedOut) if complete => break,
                 _ => return Err(error),

@@ -13,6 +13,10 @@ use crate::table::Table;
 
 /// Messages after the last kill of a long stream.
 const LAST_MESSAGES: u64 = 200;
+/// Deaths without a successor, in each shape.
+const SURVIVORS: u64 = 12;
+/// Messages of a stream that no survivor comes to the end of.
+const ENDLESS: u64 = 50_000_000;
 /// Messages of a short stream.
 const SHORT: u64 = 40;
 
@@ -33,6 +37,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for shape in KILLED {
         table.row(format!("short, {shape}"), || {
             short_streams(shape, kills, &mut rng)
+        })?;
+    }
+    for shape in KILLED {
+        table.row(format!("survivors, {shape}"), || {
+            survivors(shape, SURVIVORS, &mut rng)
         })?;
     }
     if arguments.crash_points {
@@ -95,6 +104,27 @@ fn short_streams(shape: Shape, kills: u64, rng: &mut Rng) -> Result<Outcome> {
         pair.finish()?;
         pair.tidy()?;
         pair.judge()?;
+        total.add(&pair.outcome);
+    }
+    Ok(total)
+}
+
+/// Kills one side at work and lets nobody come after it: the other must learn of it and end.
+fn survivors(shape: Shape, deaths: u64, rng: &mut Rng) -> Result<Outcome> {
+    let mut total = Outcome::default();
+    while total.kills < deaths {
+        let victim = if rng.bool() {
+            Victim::Producer
+        } else {
+            Victim::Consumer
+        };
+        let mut pair = Pair::new(shape, ENDLESS, rng)?.without_successors();
+        pair.start(rng)?;
+        pair.wait_for_traffic()?;
+        thread::sleep(Duration::from_micros(rng.u64(..3_000)));
+        pair.kill(victim)?;
+        pair.finish()?;
+        pair.judge_survivor(victim)?;
         total.add(&pair.outcome);
     }
     Ok(total)
