@@ -20,7 +20,7 @@ pub fn on_channel(error: &Error, link: &Link) -> Error {
     let (channel, key) = (link.address(), link.key());
     let advice = match exit {
         Exit::PeerLost | Exit::TimedOut => format!(
-            ": start both sides again to go on where it stopped, or give it up with {}",
+            ": what is left waits for a successor; to start afresh instead, {}",
             give_up(link)
         ),
         _ => String::new(),

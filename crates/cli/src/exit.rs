@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Error;
-use semring::{AddressError, AttachError, AttachReason, DrainError, Fault, RecvError, SendError};
+use semring::{
+    AddressError, AttachError, AttachReason, Corrupt, DrainError, Fault, RecvError, SendError,
+};
 
 /// Says how a program ended. 2, for a mistake on the command line, is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,9 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             RecvError::Fault(fault) => Some(exit_of_fault(fault)),
             _ => Some(Exit::Failed),
         };
+    }
+    if cause.is::<Corrupt>() {
+        return Some(Exit::Refused);
     }
     cause.downcast_ref::<Fault>().map(exit_of_fault)
 }

@@ -16,6 +16,9 @@ use crate::wait;
 pub fn run(arguments: &Arguments, output: &Path) -> Result<()> {
     let mut target = open(output)?;
     let mut consumer = arguments.attach(Framing::Raw)?;
+    if output != Path::new("-") {
+        empty(&target).with_context(|| format!("cannot empty {}", shown(output)))?;
+    }
     let mut report = Report::default();
     receive_all(arguments, &mut consumer, &mut target, &mut report)
         .with_context(|| format!("receiving into {}", shown(output)))?;
@@ -42,7 +45,21 @@ fn open(output: &Path) -> Result<File> {
         let output = std::io::stdout().as_fd().try_clone_to_owned();
         return Ok(File::from(output.context("cannot use standard output")?));
     }
-    File::create(output).with_context(|| format!("cannot write to {}", output.display()))
+    let mut options = File::options();
+    let options = options.write(true).create(true).truncate(false);
+    options
+        .open(output)
+        .with_context(|| format!("cannot write to {}", output.display()))
+}
+
+/// Empties a file that was there before; not until the channel is ours, since the file may be another
+/// reader's, or still be wanted when there is no channel.
+fn empty(target: &File) -> std::io::Result<()> {
+    if target.metadata()?.is_file() {
+        target.set_len(0)
+    } else {
+        Ok(())
+    }
 }
 
 /// Writes and releases messages until the end of the stream, or until nobody reads the output.

@@ -13,13 +13,13 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sysv_ipc::{Key, Mode, Segment, SemaphoreSet};
+use sysv_ipc::{ErrorKind, Key, Mode, Segment, SemaphoreSet};
 
 use crate::address::Address;
 use crate::error::{AttachError, Fault, RemoveError, Role};
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, MAX_SLOTS};
 use crate::layout::State;
-use crate::ring::Ring;
+use crate::ring::{Ring, distance};
 use crate::semaphores::{Kernel, Semaphores, Waited};
 use crate::{Consumer, Deadline, Framing, Producer, Sync};
 
@@ -300,24 +300,45 @@ impl Link {
         self.pid == std::process::id() && !self.left.replace(true)
     }
 
+    /// Leaves under the SETUP lock, or without it when it cannot be had: the role is given back
+    /// whatever happens, and so is the lock.
     fn leave_and_remove(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
-        let locked = kernel.lock_setup(Deadline::after(SETUP_LIMIT))? == Waited::Taken;
+        let locked = kernel.lock_setup(Deadline::after(SETUP_LIMIT));
         crash_point!("close-locked");
         kernel.leave(self.role)?;
         crash_point!("close-left");
-        let unread = ring.tail().wrapping_sub(ring.head());
-        if !locked {
-            return Ok(CloseOutcome::Kept { unread });
+        let kept = CloseOutcome::Kept {
+            unread: unread(ring.tail(), ring.head()),
+        };
+        if locked? == Waited::TimedOut {
+            return Ok(kept);
         }
-        let free = kernel.is_free(Role::Producer)? && kernel.is_free(Role::Consumer)?;
-        if free && has_served(ring) {
-            objects::remove(self.segment, self.set)?;
+        let removed = self.remove_if_served(ring, kernel);
+        if matches!(removed, Ok(true)) {
             return Ok(CloseOutcome::Removed);
         }
         kernel.unlock_setup()?;
         crash_point!("close-done");
-        Ok(CloseOutcome::Kept { unread })
+        removed.map(|_| kept)
     }
+
+    /// Removes both objects when nobody is left and the stream has served; false when they stay.
+    fn remove_if_served(&self, ring: &Ring, kernel: &Kernel) -> Result<bool, Fault> {
+        let free = kernel.is_free(Role::Producer)? && kernel.is_free(Role::Consumer)?;
+        if !free || !has_served(ring) {
+            return Ok(false);
+        }
+        match objects::remove(self.segment, self.set) {
+            // They are another user's, who removes them when next they leave.
+            Err(error) if error.kind() == ErrorKind::NotOwner => Ok(false),
+            result => Ok(result.map(|()| true)?),
+        }
+    }
+}
+
+/// Counts the messages that wait; positions that make no sense count as none.
+pub(crate) fn unread(tail: u64, head: u64) -> u64 {
+    distance(tail, head, MAX_SLOTS).map_or(0, u64::from)
 }
 
 /// Tells whether a channel without owners has no further use: its stream has ended and somebody has

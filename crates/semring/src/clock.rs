@@ -10,8 +10,15 @@ pub(crate) fn now_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Says when a time was: "14:03:22 UTC, 3 s ago".
+pub(crate) fn when(then_ns: u64) -> String {
+    let of_day = then_ns / 1_000_000_000 % 86400;
+    let (hours, minutes, seconds) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{hours:02}:{minutes:02}:{seconds:02} UTC, {}", ago(then_ns))
+}
+
 /// Says how long ago a time was, in words: "3 s ago".
-pub(crate) fn ago(then_ns: u64) -> String {
+fn ago(then_ns: u64) -> String {
     let seconds = Duration::from_nanos(now_ns().saturating_sub(then_ns)).as_secs();
     match seconds {
         0..120 => format!("{seconds} s ago"),

@@ -132,7 +132,6 @@ impl Consumer {
         }
         let position = self.view.head;
         let (place, length) = self.view.ring.described(position).map_err(Fault::from)?;
-        self.gate.spend(1);
         self.hand_out(1);
         Ok(Some(Message {
             consumer: self,
@@ -177,7 +176,6 @@ impl Consumer {
             self.parts
                 .push(self.view.ring.described(position).map_err(Fault::from)?);
         }
-        self.gate.spend(granted);
         self.hand_out(granted);
         Ok(Some(Batch {
             consumer: self,
@@ -268,6 +266,8 @@ impl Consumer {
     /// Acknowledges the first `count` messages in hand, of `bytes` bytes, and tells the producer.
     fn release(&mut self, count: u32, bytes: u64) -> Result<(), Fault> {
         crash_point!("consumer-read");
+        // The permits were in hand until now: a message that is put back, or forgotten, comes again.
+        self.gate.spend(count);
         self.view.head = self.view.head.wrapping_add(count.into());
         self.view.ring.acknowledge(self.view.head);
         crash_point!("consumer-acknowledged");
@@ -293,7 +293,7 @@ impl Consumer {
     /// Goes on after the end of a stream: the next call waits for another producer, instead of
     /// returning the same end again. Does nothing while there is no end.
     pub fn follow(&mut self) {
-        if let Some(epoch) = self.ended {
+        if let Some(epoch) = self.ended.take() {
             self.gate.look_past(epoch);
         }
     }
@@ -409,7 +409,6 @@ impl Message<'_> {
     /// Gives the message back unreleased: the next call receives it again, and so does a successor.
     pub fn put_back(mut self) {
         self.settled = true;
-        self.consumer.gate.refund(1);
     }
 }
 
@@ -505,7 +504,6 @@ impl Batch<'_> {
     pub fn release_first(mut self, count: usize) -> Result<(), Fault> {
         self.settled = true;
         let kept = u32::try_from(count).unwrap_or(u32::MAX).min(self.count);
-        self.consumer.gate.refund(self.count - kept);
         self.count = kept;
         if kept == 0 { Ok(()) } else { self.settle() }
     }

@@ -99,7 +99,8 @@ impl<E: Into<Fault>> From<E> for Stop {
     }
 }
 
-/// Says why [`Producer::send`](crate::Producer::send) or a loan failed; the message was not sent.
+/// Says why [`Producer::send`](crate::Producer::send) or a loan failed; the message was not sent,
+/// unless it is a fault: that may also mean that the consumer could not be told of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -133,7 +134,7 @@ pub enum SendError {
     Fault(#[from] Fault),
 }
 
-/// Says why [`Producer::try_send`](crate::Producer::try_send) failed; the message was not sent.
+/// Says why [`Producer::try_send`](crate::Producer::try_send) failed, as [`SendError`] does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrySendError {
@@ -355,7 +356,10 @@ pub enum AttachReason {
     #[error("there is no such channel; start the writer, which creates it")]
     NotFound,
     /// Somebody has the role.
-    #[error("{role} role held by PID {pid} since {since}; a channel has one {role} at a time")]
+    #[error(
+        "{role} role held by PID {pid} since {since}; a channel has one {role} at a time: end that \
+         process, or use another channel"
+    )]
     RoleTaken {
         /// The role.
         role: Role,
@@ -464,7 +468,9 @@ pub enum AttachReason {
         limit: String,
     },
     /// Somebody holds the SETUP lock.
-    #[error("PID {pid} has been setting it up for too long (is it stopped?)")]
+    #[error(
+        "PID {pid} has been setting it up for too long; if it is stopped, `kill -CONT {pid}`, or end it"
+    )]
     SetupBusy {
         /// The process that has the lock.
         pid: i32,

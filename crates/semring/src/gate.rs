@@ -78,6 +78,9 @@ impl Reported {
     }
 }
 
+/// How often a peer's word may change while it is judged: each change takes an attach or a close.
+const MAX_ROUNDS: u32 = 1000;
+
 /// Says what is to be thought of a peer that has given nothing to go on with.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -102,8 +105,14 @@ pub(crate) fn judge<V: View>(
     credits: u32,
     reported: &mut Reported,
 ) -> Result<Verdict, Fault> {
+    let mut rounds = 0;
     let word = loop {
         let word = view.peer_word();
+        rounds += 1;
+        if rounds > MAX_ROUNDS || word.to_bits() & 3 == 3 {
+            let expected = "one state, for as long as nobody attaches";
+            return Err(Corrupt::new("word", word.to_bits(), expected).into());
+        }
         if !semaphores.is_free(V::ROLE.peer())? {
             return Ok(Verdict::Wait);
         }

@@ -74,6 +74,24 @@ fn every_end_is_told_once() -> Result<()> {
     Ok(())
 }
 
+/// A death that comes after an end that was gone past is told once, however often one goes on.
+#[test]
+fn a_death_after_an_end_is_told_once() -> Result<()> {
+    let channel = channel("death")?;
+    let mut consumer = channel.consumer()?;
+    channel.producer()?.close()?;
+    ensure!(consumer.recv()?.is_none());
+    consumer.follow();
+    drop(channel.producer()?);
+    ensure!(consumer.recv_deadline(soon()).err() == Some(RecvError::PeerLost));
+    consumer.follow();
+    ensure!(consumer.recv_deadline(soon()).err() == Some(RecvError::TimedOut));
+    channel.producer()?.close()?;
+    ensure!(consumer.recv()?.is_none());
+    ensure!(consumer.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
 /// Waits until both racers have come here so often: awake, so that both go on at once. Fails when the
 /// other does not come.
 fn meet(arrivals: &AtomicU64, meeting: u64) -> Result<()> {

@@ -80,6 +80,20 @@ fn a_loan_is_filled_shortened_or_given_back() -> Result<()> {
 }
 
 #[test]
+fn a_message_that_was_forgotten_comes_again() -> Result<()> {
+    let (mut producer, mut consumer) = pair("forgotten")?;
+    producer.send(b"x")?;
+    std::mem::forget(consumer.recv()?);
+    std::mem::forget(consumer.recv_batch(2)?);
+    ensure!(
+        consumer
+            .recv_deadline(soon())?
+            .is_some_and(|message| *message == *b"x")
+    );
+    finish(producer, consumer)
+}
+
+#[test]
 fn a_batch_is_what_there_is_room_for() -> Result<()> {
     let (mut producer, mut consumer) = pair("batches")?;
     let messages: [&[u8]; 4] = [b"a", &[2; 90], b"", &[0; 101]];

@@ -33,6 +33,8 @@ pub struct Attachment {
     bytes: usize,
     access: Access,
     segment_id: i32,
+    /// The process whose children do not have the mapping; 0 when they do.
+    kept_by: AtomicU32,
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread, and the safe methods touch it atomically.
@@ -56,6 +58,7 @@ impl Attachment {
             bytes: 0,
             access,
             segment_id: segment.id(),
+            kept_by: AtomicU32::new(0),
         };
         // Only now: before it was mapped, the identifier could have been given to another segment, a
         // smaller one. From now on it cannot, even if the segment is removed.
@@ -95,7 +98,7 @@ impl Attachment {
     ///
     /// Without it a child can go on writing after its parent's death, and every child counts as an
     /// attachment until it executes another program. With it nothing is mapped here in a child, so
-    /// the child must neither use nor drop its copy of this value.
+    /// the child must not use its copy of this value; dropping it does nothing there.
     ///
     /// # Errors
     ///
@@ -117,7 +120,9 @@ impl Attachment {
                     errno,
                 )
             },
-        )
+        )?;
+        self.kept_by.store(std::process::id(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Copies bytes out of the segment, from `offset` on, until `target` is full. Does not block.
@@ -220,6 +225,11 @@ impl Attachment {
     }
 
     fn unmap(&self) -> Result<(), Error> {
+        let kept_by = self.kept_by.load(Ordering::Relaxed);
+        if kept_by != 0 && kept_by != std::process::id() {
+            // A forked child: nothing of ours is mapped, and something else may be by now.
+            return Ok(());
+        }
         // SAFETY: the address came from shmat; references into it borrow self, so none is left.
         let result = unsafe { libc::shmdt(self.address.as_ptr().cast()) };
         crate::error::check(result, Call::Shmdt, Object::Segment(self.segment_id)).map(drop)

@@ -102,6 +102,30 @@ fn transfer_quickly(geometry: &str, bytes: usize, first: First, through: Through
     transfer(geometry, &data, first, through, common::WATCHDOG);
 }
 
+/// Not the second reader's to empty, nor a reader's that finds no channel.
+#[test]
+fn an_output_is_kept_until_the_channel_is_ours() {
+    let place = Place::new("kept-output");
+    let output = place.file("output", b"precious");
+    let nobody = place.run(&mut place.reader_into(&output, "--wait 50ms"));
+    nobody.assert_code(4);
+    assert_eq!(fs::read(&output).unwrap(), b"precious");
+    let data = pseudo_random(5);
+    let input = place.file("input", &data);
+    place
+        .run(&mut place.writer_of(&input, "--no-linger"))
+        .assert_code(0);
+    place
+        .run(&mut place.reader_into(&output, "--slots 2"))
+        .assert_code(5);
+    assert_eq!(fs::read(&output).unwrap(), b"precious");
+    place
+        .run(&mut place.reader_into(&output, ""))
+        .assert_code(0);
+    assert_eq!(fs::read(&output).unwrap(), data);
+    place.assert_nothing_left();
+}
+
 #[test]
 fn one_slot_of_64_bytes() {
     transfer_quickly("--slots 1 --slot-size 64", MIB, Writer, Files);

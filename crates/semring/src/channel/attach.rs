@@ -8,7 +8,7 @@ use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
 use super::setup::{Obstacle, Setup, repeat, with_setup};
 use super::{Channel, Link, header, objects};
-use crate::clock::{ago, now_ns};
+use crate::clock::{now_ns, when};
 use crate::error::{AttachReason, Corrupt, Role};
 use crate::gate::Reported;
 use crate::gate::strict::Strict;
@@ -97,7 +97,7 @@ pub(super) fn remove(channel: &Channel) -> Result<u64, AttachReason> {
             let head = header.consumers[0].position.load(Ordering::Acquire);
             let tail = header.producer.position.load(Ordering::Acquire);
             objects::remove(segment, setup.kernel.set())?;
-            Ok(tail.wrapping_sub(head))
+            Ok(super::unread(tail, head))
         })
     })
 }
@@ -142,7 +142,8 @@ fn check_place(setup: &Setup<'_>, segment: Segment, created: bool) -> Result<Pla
     // Counted after the own attach: who comes later sees us.
     let others = segment.stat()?.attached.saturating_sub(1);
     let mapped_at = attachment.as_ptr().addr().get();
-    let unused = header::is_unused(&attachment)?;
+    // Looked at byte by byte only where nothing else can be at work.
+    let unused = attachment.load_u64(0)? == 0 && header::is_unused(&attachment)?;
     let mapping = map(attachment)?;
     let geometry = header::establish(setup, &mapping, segment, unused, others)?;
     if !kernel.is_free(setup.role)? {
@@ -235,12 +236,12 @@ fn role_taken(mapping: Option<&Mapping>, role: Role, set: SemaphoreSet) -> Attac
         Some(side) => AttachReason::RoleTaken {
             role,
             pid: side.pid.load(Ordering::Relaxed),
-            since: ago(side.since_ns.load(Ordering::Relaxed)),
+            since: when(side.since_ns.load(Ordering::Relaxed)),
         },
         None => AttachReason::RoleTaken {
             role,
             pid: set.last_pid(role.lock() as u16).unwrap_or(0),
-            since: "a moment ago".to_owned(),
+            since: "just now".to_owned(),
         },
     }
 }

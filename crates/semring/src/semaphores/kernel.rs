@@ -143,23 +143,19 @@ impl Semaphores for Kernel {
 
     fn leave(&self, role: Role) -> Result<(), Fault> {
         let (lock, notice) = (role.lock() as u16, role.peer().awaits() as u16);
+        let post = Operation::add(notice, 1).undo();
+        // Never waits: a lock that somebody has reset is not ours to take from another.
+        let give_back = Operation::take(lock, 1).undo().nowait();
         loop {
             self.count(|calls| calls.control += 1);
-            match self.set.operate(&[
-                Operation::add(notice, 1).undo(),
-                Operation::take(lock, 1).undo(),
-            ]) {
+            match self.at_once(&[post, give_back]) {
                 Err(error) if error.kind() == ErrorKind::ValueOutOfRange => {}
-                result => return Ok(result?),
+                result => return Ok(result.map(drop)?),
             }
             // At the ceiling: make room for the notice in the same call. The peer may have taken
             // units meanwhile; then the first form works again.
             self.count(|calls| calls.control += 1);
-            if self.at_once(&[
-                Operation::take(notice, 1).nowait(),
-                Operation::add(notice, 1).undo(),
-                Operation::take(lock, 1).undo(),
-            ])? {
+            if self.at_once(&[Operation::take(notice, 1).nowait(), post, give_back])? {
                 return Ok(());
             }
         }
@@ -173,9 +169,9 @@ impl Semaphores for Kernel {
 
     fn unlock_setup(&self) -> Result<(), Fault> {
         self.count(|calls| calls.control += 1);
-        Ok(self
-            .set
-            .operate(&[Operation::take(Semaphore::Setup as u16, 1).undo()])?)
+        let give_back = Operation::take(Semaphore::Setup as u16, 1).undo().nowait();
+        self.at_once(&[give_back])?;
+        Ok(())
     }
 
     fn cancelled(&self) -> bool {
