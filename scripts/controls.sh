@@ -6,6 +6,8 @@ set -euo pipefail
 if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,4s/^# //p' "$0"; exit; fi
 source "$(dirname "$0")/common.sh"
 
+need git 'install it, for instance `apt-get install git`: it lists the files to copy'
+
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git ls-files --cached --others --exclude-standard -z | xargs -0 cp --parents --target-directory "$copy"
