@@ -83,10 +83,9 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 const fn exit_of_attach(reason: &AttachReason) -> Exit {
     match reason {
         AttachReason::NotFound | AttachReason::SetupBusy { .. } => Exit::TimedOut,
-        AttachReason::TooLarge { .. }
-        | AttachReason::System(_)
-        | AttachReason::Environment(_)
-        | AttachReason::Address(_) => Exit::Failed,
+        AttachReason::TooLarge { .. } | AttachReason::System(_) | AttachReason::Environment(_) => {
+            Exit::Failed
+        }
         _ => Exit::Refused,
     }
 }

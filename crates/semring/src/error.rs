@@ -484,9 +484,6 @@ pub enum AttachReason {
     /// The operating system gave no random bytes, or no look at its limits.
     #[error("{0}")]
     Environment(String),
-    /// What the channel is known by cannot be used.
-    #[error("{0}")]
-    Address(#[from] AddressError),
 }
 
 impl AttachReason {

@@ -90,7 +90,8 @@ pub(crate) trait Semaphores {
     fn cancelled(&self) -> bool;
 }
 
-/// Counts the semaphore calls of one side, by kind.
+/// Counts the semaphore calls of one side around its exchanges, by kind; those of attach and close are
+/// not among them.
 ///
 /// An exchange that need not wait is one in [`tries`](Self::tries) and one in
 /// [`posts`](Self::posts).
@@ -107,12 +108,10 @@ pub struct Calls {
     pub posts: u64,
     /// Tests of the peer's role.
     pub tests: u64,
-    /// Calls of attach and close, which are not part of any exchange.
-    pub control: u64,
 }
 
 impl Calls {
-    /// Returns the calls around exchanges: all but those of attach and close.
+    /// Returns the sum of all kinds.
     #[must_use]
     pub const fn around_exchanges(self) -> u64 {
         self.tries + self.sleeps + self.posts + self.tests

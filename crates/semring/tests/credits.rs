@@ -2,6 +2,8 @@
 //! hardly ever waits, at most 1.1. Method: two processes (this test, started again) stream a million
 //! messages of 64 bytes one by one through 64 slots, and print their own counts.
 
+mod watchdog;
+
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -83,6 +85,7 @@ fn calls_per_message(child: Child) -> Result<f64> {
 
 #[test]
 fn a_message_costs_little_more_than_the_call_that_posts() -> Result<()> {
+    let _watchdog = watchdog::watch("a_message_costs_little_more_than_the_call_that_posts");
     let channel = format!("credits-{}", std::process::id());
     let consumer = start("consuming", &channel)?;
     let producer = start("producing", &channel)?;

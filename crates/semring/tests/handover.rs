@@ -2,6 +2,8 @@
 //! And a fresh channel has room for two who start at once. Method: handles that are dropped without being
 //! closed, which is what a death leaves; two processes for the race.
 
+mod watchdog;
+
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +26,7 @@ fn soon() -> Deadline {
 /// A batch in hand, a death, one message in hand, another death: all of the batch was seen.
 #[test]
 fn what_one_consumer_saw_is_marked_for_all_after_it() -> Result<()> {
+    let _watchdog = watchdog::watch("what_one_consumer_saw_is_marked_for_all_after_it");
     let channel = channel("marks")?;
     let mut producer = channel.producer()?;
     producer.send_batch(&[b"a", b"b", b"c"])?;
@@ -54,6 +57,7 @@ fn what_one_consumer_saw_is_marked_for_all_after_it() -> Result<()> {
 /// Following goes past the end that was returned, not past one that is yet to come.
 #[test]
 fn every_end_is_told_once() -> Result<()> {
+    let _watchdog = watchdog::watch("every_end_is_told_once");
     let channel = channel("ends")?;
     let mut consumer = channel.consumer()?;
     channel.producer()?.close()?;
@@ -77,6 +81,7 @@ fn every_end_is_told_once() -> Result<()> {
 /// A death that comes after an end that was gone past is told once, however often one goes on.
 #[test]
 fn a_death_after_an_end_is_told_once() -> Result<()> {
+    let _watchdog = watchdog::watch("a_death_after_an_end_is_told_once");
     let channel = channel("death")?;
     let mut consumer = channel.consumer()?;
     channel.producer()?.close()?;
@@ -141,6 +146,7 @@ fn racing() -> Result<()> {
 
 #[test]
 fn of_two_who_start_at_once_one_has_the_channel() -> Result<()> {
+    let _watchdog = watchdog::watch("of_two_who_start_at_once_one_has_the_channel");
     let meeting = Segment::create(Key::PRIVATE, 8, Mode::OWNER)?;
     let mut racers = Vec::new();
     for _ in 0..2 {

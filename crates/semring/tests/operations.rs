@@ -1,6 +1,8 @@
 //! Goal: each operation of the two handles does what its documentation says, at its edges too. Method: both
 //! handles in one process, or a process that waits and is stopped; nothing depends on how long it takes.
 
+mod watchdog;
+
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -39,6 +41,7 @@ fn soon() -> Deadline {
 
 #[test]
 fn messages_of_every_length_arrive() -> Result<()> {
+    let _watchdog = watchdog::watch("messages_of_every_length_arrive");
     let (mut producer, mut consumer) = pair("lengths")?;
     for length in 0..=100u8 {
         let sent = vec![length; length.into()];
@@ -59,6 +62,7 @@ fn messages_of_every_length_arrive() -> Result<()> {
 
 #[test]
 fn a_loan_is_filled_shortened_or_given_back() -> Result<()> {
+    let _watchdog = watchdog::watch("a_loan_is_filled_shortened_or_given_back");
     let (mut producer, mut consumer) = pair("loans")?;
     for _ in 0..5 {
         drop(producer.loan(100)?);
@@ -81,6 +85,7 @@ fn a_loan_is_filled_shortened_or_given_back() -> Result<()> {
 
 #[test]
 fn a_message_that_was_forgotten_comes_again() -> Result<()> {
+    let _watchdog = watchdog::watch("a_message_that_was_forgotten_comes_again");
     let (mut producer, mut consumer) = pair("forgotten")?;
     producer.send(b"x")?;
     std::mem::forget(consumer.recv()?);
@@ -95,6 +100,7 @@ fn a_message_that_was_forgotten_comes_again() -> Result<()> {
 
 #[test]
 fn a_batch_is_what_there_is_room_for() -> Result<()> {
+    let _watchdog = watchdog::watch("a_batch_is_what_there_is_room_for");
     let (mut producer, mut consumer) = pair("batches")?;
     let messages: [&[u8]; 4] = [b"a", &[2; 90], b"", &[0; 101]];
     ensure!(producer.send_batch(&messages)? == 2, "two slots");
@@ -119,6 +125,7 @@ fn a_batch_is_what_there_is_room_for() -> Result<()> {
 
 #[test]
 fn trying_and_deadlines_do_not_wait_for_ever() -> Result<()> {
+    let _watchdog = watchdog::watch("trying_and_deadlines_do_not_wait_for_ever");
     let (mut producer, mut consumer) = pair("deadlines")?;
     ensure!(consumer.try_recv().err() == Some(TryRecvError::Empty));
     ensure!(consumer.recv_deadline(soon()).err() == Some(RecvError::TimedOut));
@@ -135,6 +142,7 @@ fn trying_and_deadlines_do_not_wait_for_ever() -> Result<()> {
 
 #[test]
 fn a_wait_is_cancelled_from_another_thread() -> Result<()> {
+    let _watchdog = watchdog::watch("a_wait_is_cancelled_from_another_thread");
     let (mut producer, mut consumer) = pair("cancel")?;
     // Before the wait begins, and while it lasts: either way it ends, once.
     for delay_ms in [0, 20] {
@@ -180,6 +188,7 @@ fn waiting() -> Result<()> {
 /// a message be lost by it.
 #[test]
 fn a_deadline_holds_in_a_storm_of_signals() -> Result<()> {
+    let _watchdog = watchdog::watch("a_deadline_holds_in_a_storm_of_signals");
     let channel = channel("storm")?;
     let mut waiting = Command::new(std::env::current_exe()?)
         .args(["--exact", "waiting", "--ignored", "--nocapture"])

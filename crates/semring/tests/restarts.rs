@@ -3,6 +3,8 @@
 //! without being closed, which leaves behind what a death does, and some hundred real processes that
 //! kill themselves.
 
+mod watchdog;
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
@@ -45,6 +47,7 @@ fn still_works(channel: &Channel) -> Result<()> {
 
 #[test]
 fn a_producer_restarts_40000_times() -> Result<()> {
+    let _watchdog = watchdog::watch("a_producer_restarts_40000_times");
     let channel = channel("producer")?;
     let consumer = channel.consumer()?;
     let set = consumer.link().semaphore_set();
@@ -68,6 +71,7 @@ fn a_producer_restarts_40000_times() -> Result<()> {
 
 #[test]
 fn a_consumer_restarts_40000_times() -> Result<()> {
+    let _watchdog = watchdog::watch("a_consumer_restarts_40000_times");
     let channel = channel("consumer")?;
     let mut producer = channel.producer()?;
     let set = producer.link().semaphore_set();
@@ -115,6 +119,7 @@ fn dying_producer() -> Result<()> {
 
 #[test]
 fn processes_die_one_after_the_other() -> Result<()> {
+    let _watchdog = watchdog::watch("processes_die_one_after_the_other");
     let channel = channel("processes")?;
     let mut consumer = channel.consumer()?;
     let set = consumer.link().semaphore_set();
@@ -145,6 +150,7 @@ fn processes_die_one_after_the_other() -> Result<()> {
 /// A full ring whose consumer was there and died: reported once, not waited on.
 #[test]
 fn a_full_ring_beside_a_dead_consumer_is_reported_once() -> Result<()> {
+    let _watchdog = watchdog::watch("a_full_ring_beside_a_dead_consumer_is_reported_once");
     let channel = channel("full")?;
     let mut producer = channel.producer()?;
     let consumer = channel.consumer()?;

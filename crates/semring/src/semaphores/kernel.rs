@@ -105,12 +105,10 @@ impl Semaphores for Kernel {
     }
 
     fn value(&self, semaphore: Semaphore) -> Result<u16, Fault> {
-        self.count(|calls| calls.control += 1);
         Ok(self.set.value(semaphore as u16)?)
     }
 
     fn trim(&self, semaphore: Semaphore, excess: u16) -> Result<(), Fault> {
-        self.count(|calls| calls.control += 1);
         let semaphore = semaphore as u16;
         let trim = [
             Operation::take(semaphore, excess).nowait(),
@@ -128,13 +126,11 @@ impl Semaphores for Kernel {
         // The death notice: no change now, one unit when this process ends, however it ends.
         let (post, undo) = (Operation::add(notice, 1), Operation::take(notice, 1).undo());
         loop {
-            self.count(|calls| calls.control += 1);
             match self.at_once(&[free, hold, post, undo]) {
                 Err(error) if error.kind() == ErrorKind::ValueOutOfRange => {}
                 result => return Ok(result?),
             }
             // At the ceiling: the same in the other order, which needs a unit to be there.
-            self.count(|calls| calls.control += 1);
             if self.at_once(&[free, hold, undo.nowait(), post])? {
                 return Ok(true);
             }
@@ -147,14 +143,12 @@ impl Semaphores for Kernel {
         // Never waits: a lock that somebody has reset is not ours to take from another.
         let give_back = Operation::take(lock, 1).undo().nowait();
         loop {
-            self.count(|calls| calls.control += 1);
             match self.at_once(&[post, give_back]) {
                 Err(error) if error.kind() == ErrorKind::ValueOutOfRange => {}
                 result => return Ok(result.map(drop)?),
             }
             // At the ceiling: make room for the notice in the same call. The peer may have taken
             // units meanwhile; then the first form works again.
-            self.count(|calls| calls.control += 1);
             if self.at_once(&[Operation::take(notice, 1).nowait(), post, give_back])? {
                 return Ok(());
             }
@@ -164,11 +158,10 @@ impl Semaphores for Kernel {
     fn lock_setup(&self, deadline: Deadline) -> Result<Waited, Fault> {
         let setup = Semaphore::Setup as u16;
         let lock = [Operation::wait_zero(setup), Operation::add(setup, 1).undo()];
-        self.waiting(&lock, deadline, |calls| calls.control += 1)
+        self.waiting(&lock, deadline, |_| {})
     }
 
     fn unlock_setup(&self) -> Result<(), Fault> {
-        self.count(|calls| calls.control += 1);
         let give_back = Operation::take(Semaphore::Setup as u16, 1).undo().nowait();
         self.at_once(&[give_back])?;
         Ok(())
