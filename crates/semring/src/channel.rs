@@ -18,12 +18,13 @@ use sysv_ipc::{ErrorKind, Key, Mode, Segment, SemaphoreSet};
 use crate::address::Address;
 use crate::error::{AttachError, Fault, RemoveError, Role};
 use crate::geometry::{Geometry, MAX_SLOTS};
-use crate::layout::State;
+use crate::layout::{State, Word};
 use crate::ring::{Ring, distance};
 use crate::semaphores::{Kernel, Semaphores, Waited};
 use crate::{Consumer, Deadline, Framing, Producer, Sync};
 
-/// How long to wait for the SETUP lock: its holder needs it for microseconds, unless it is stopped.
+/// How long to wait for others that attach or leave, unless told otherwise: they need microseconds,
+/// but for one that is stopped.
 const SETUP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Describes a channel to attach to: where it is, and what is asked of it.
@@ -54,9 +55,12 @@ pub struct Channel {
     slot_bytes: Option<u64>,
     sync: Option<Sync>,
     framing: Framing,
+    /// What is accepted beside `framing` where the channel exists.
+    other_framings: &'static [Framing],
     mode: Mode,
     credits: u32,
     create: bool,
+    setup_limit: Duration,
 }
 
 impl Channel {
@@ -70,9 +74,11 @@ impl Channel {
             slot_bytes: None,
             sync: None,
             framing: Framing::Messages,
+            other_framings: &[],
             mode: Mode::OWNER,
             credits: 1,
             create: true,
+            setup_limit: SETUP_LIMIT,
         }
     }
 
@@ -104,6 +110,14 @@ impl Channel {
         self
     }
 
+    /// Accepts messages of these kinds, too, where the channel exists; [`Link::framing`] then tells
+    /// which were found.
+    #[must_use]
+    pub const fn or_framings(mut self, framings: &'static [Framing]) -> Self {
+        self.other_framings = framings;
+        self
+    }
+
     /// Says who may use the channel: the mode of a new one, and the widest of an existing one.
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
@@ -127,6 +141,14 @@ impl Channel {
         self
     }
 
+    /// Bounds the wait for others that are attaching or leaving, when attaching and when leaving: 10
+    /// seconds without this. They need microseconds, but one that is stopped half-way is waited for.
+    #[must_use]
+    pub const fn setup_limit(mut self, limit: Duration) -> Self {
+        self.setup_limit = limit;
+        self
+    }
+
     /// Returns where the channel is.
     #[must_use]
     pub const fn address(&self) -> &Address {
@@ -134,7 +156,7 @@ impl Channel {
     }
 
     /// Attaches as the producer, creating or taking over. Waits only for others that are attaching or
-    /// leaving, at most 10 seconds.
+    /// leaving, no longer than the [setup limit](Self::setup_limit).
     ///
     /// # Errors
     ///
@@ -144,7 +166,7 @@ impl Channel {
     }
 
     /// Attaches as the consumer, creating or taking over. Waits only for others that are attaching or
-    /// leaving, at most 10 seconds.
+    /// leaving, no longer than the [setup limit](Self::setup_limit).
     ///
     /// # Errors
     ///
@@ -174,6 +196,11 @@ impl Channel {
             key,
             reason,
         }
+    }
+
+    /// The kinds of messages that are accepted.
+    fn framings(&self) -> impl Iterator<Item = Framing> {
+        std::iter::once(self.framing).chain(self.other_framings.iter().copied())
     }
 
     /// The geometry of a channel that is made anew.
@@ -209,6 +236,9 @@ pub struct Link {
     set: SemaphoreSet,
     mapped_at: usize,
     created: bool,
+    framing: Framing,
+    nonce: [u8; 16],
+    setup_limit: Duration,
     /// In a forked child the role belongs to the parent.
     pid: u32,
     left: Cell<bool>,
@@ -251,6 +281,19 @@ impl Link {
         self.created
     }
 
+    /// Returns what the messages of the channel are.
+    #[must_use]
+    pub const fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Returns the random number that tells this segment from any other, one made later under the
+    /// same key among them: positions mean nothing beside another.
+    #[must_use]
+    pub const fn nonce(&self) -> [u8; 16] {
+        self.nonce
+    }
+
     /// Makes the link of a channel that has no kernel objects.
     #[cfg(loom)]
     pub(crate) fn modelled(role: Role, address: Address) -> Self {
@@ -263,6 +306,9 @@ impl Link {
             set,
             mapped_at: 0,
             created: false,
+            framing: Framing::Messages,
+            nonce: [0; 16],
+            setup_limit: SETUP_LIMIT,
             pid,
             left,
         }
@@ -274,12 +320,18 @@ impl Link {
         self.left.set(true);
     }
 
-    /// Leaves in order, and removes the channel when it has served.
-    pub(crate) fn close(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
+    /// Leaves in order, and removes the channel when it has served. `last_word` is what the word of
+    /// this side becomes.
+    pub(crate) fn close(
+        &self,
+        ring: &Ring,
+        kernel: &Kernel,
+        last_word: fn(Word) -> Word,
+    ) -> Result<CloseOutcome, Fault> {
         if !self.may_leave() {
             return Ok(CloseOutcome::RemovedBefore);
         }
-        ring.set_word(self.role, ring.word(self.role).closed());
+        ring.set_word(self.role, last_word(ring.word(self.role)));
         crash_point!("close-word-set");
         match self.leave_and_remove(ring, kernel) {
             Err(Fault::Removed) => Ok(CloseOutcome::RemovedBefore),
@@ -303,7 +355,7 @@ impl Link {
     /// Leaves under the SETUP lock, or without it when it cannot be had: the role is given back
     /// whatever happens, and so is the lock.
     fn leave_and_remove(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
-        let locked = kernel.lock_setup(Deadline::after(SETUP_LIMIT));
+        let locked = kernel.lock_setup(Deadline::after(self.setup_limit));
         crash_point!("close-locked");
         kernel.leave(self.role)?;
         crash_point!("close-left");
@@ -342,7 +394,7 @@ pub(crate) fn unread(tail: u64, head: u64) -> u64 {
 }
 
 /// Tells whether a channel without owners has no further use: its stream has ended and somebody has
-/// seen that, or it never had a producer.
+/// seen that, or was interrupted and nothing of it is left, or it never had a producer.
 fn has_served(ring: &Ring) -> bool {
     let word = ring.word(Role::Producer);
     let end_seen = ring.side(Role::Consumer).end_seen.load(Ordering::Acquire);
@@ -350,5 +402,6 @@ fn has_served(ring: &Ring) -> bool {
         State::Never => word.epoch() == 0 && ring.tail() == ring.head(),
         State::Attached => false,
         State::Closed => ring.tail() == ring.head() && end_seen == word.epoch(),
+        State::Interrupted => ring.tail() == ring.head(),
     }
 }

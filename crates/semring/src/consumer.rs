@@ -195,6 +195,10 @@ impl Consumer {
                 self.note_end(epoch);
                 Ok(0)
             }
+            Err(Stop::Interrupted(epoch)) => {
+                self.note_end(epoch);
+                Err(RecvError::Interrupted)
+            }
             Err(Stop::PeerLost) => Err(RecvError::PeerLost),
             Err(Stop::TimedOut) => Err(RecvError::TimedOut),
             Err(Stop::Cancelled) => Err(RecvError::Cancelled),
@@ -305,7 +309,9 @@ impl Consumer {
     ///
     /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
     pub fn close(self) -> Result<CloseOutcome, Fault> {
-        self.link.close(&self.view.ring, self.gate.semaphores())
+        let last_word = Word::closed;
+        self.link
+            .close(&self.view.ring, self.gate.semaphores(), last_word)
     }
 
     /// Returns the position of the next message: how many were ever released.

@@ -87,6 +87,8 @@ impl From<sysv_ipc::Error> for Fault {
 pub(crate) enum Stop {
     /// With the peer's epoch.
     Closed(u64),
+    /// The same, of a producer whose stream is not complete.
+    Interrupted(u64),
     PeerLost,
     TimedOut,
     Cancelled,
@@ -179,7 +181,7 @@ impl From<SendError> for TrySendError {
 impl From<Stop> for SendError {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Closed(_) => Self::Closed,
+            Stop::Closed(_) | Stop::Interrupted(_) => Self::Closed,
             Stop::PeerLost => Self::PeerLost,
             Stop::TimedOut => Self::TimedOut,
             Stop::Cancelled => Self::Cancelled,
@@ -218,7 +220,7 @@ pub enum DrainError {
 impl From<Stop> for DrainError {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Closed(_) => Self::Closed,
+            Stop::Closed(_) | Stop::Interrupted(_) => Self::Closed,
             Stop::PeerLost => Self::PeerLost,
             Stop::TimedOut => Self::TimedOut,
             Stop::Cancelled => Self::Cancelled,
@@ -232,6 +234,12 @@ impl From<Stop> for DrainError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecvError {
+    /// The producer has left in order before the end of its stream, and all it had sent has been
+    /// received. It is the end of a stream, and stays so until [`Consumer::follow`](crate::Consumer::follow).
+    #[error(
+        "the producer was interrupted before the end of its stream; all it had sent has been received"
+    )]
+    Interrupted,
     /// The producer has died, and all it had sent has been received. Reported once; a later call
     /// waits for its successor.
     #[error("the producer has died; all it had sent has been received")]
@@ -255,6 +263,9 @@ pub enum TryRecvError {
     /// The ring is empty.
     #[error("the ring is empty")]
     Empty,
+    /// See [`RecvError::Interrupted`].
+    #[error("{}", RecvError::Interrupted)]
+    Interrupted,
     /// See [`RecvError::PeerLost`].
     #[error("{}", RecvError::PeerLost)]
     PeerLost,
@@ -269,6 +280,7 @@ pub enum TryRecvError {
 impl From<RecvError> for TryRecvError {
     fn from(error: RecvError) -> Self {
         match error {
+            RecvError::Interrupted => Self::Interrupted,
             RecvError::PeerLost => Self::PeerLost,
             RecvError::TimedOut => Self::Empty,
             RecvError::Cancelled => Self::Cancelled,
@@ -414,7 +426,7 @@ pub enum AttachReason {
         /// Ours.
         expected: u32,
     },
-    /// The channel exists with another geometry, framing or mode of waiting.
+    /// The channel exists with another geometry or mode of waiting.
     #[error("it has {what} {found}, you asked for {asked}; ask for the same or leave it out")]
     Differs {
         /// What differs.
@@ -423,6 +435,17 @@ pub enum AttachReason {
         found: String,
         /// What was asked for.
         asked: String,
+    },
+    /// The channel exists with messages of another kind.
+    #[error(
+        "it has framing {found}, you asked for {}; ask for the same, or use another channel",
+        either(asked)
+    )]
+    Framing {
+        /// What they are.
+        found: Framing,
+        /// What was asked for.
+        asked: Vec<Framing>,
     },
     /// Another channel's name has the same key.
     #[error(
@@ -486,14 +509,13 @@ pub enum AttachReason {
     Environment(String),
 }
 
-impl AttachReason {
-    /// Returns the wording for a framing that differs.
-    pub(crate) fn framing(found: Framing, asked: Framing) -> Self {
-        Self::Differs {
-            what: "framing",
-            found: found.to_string(),
-            asked: asked.to_string(),
-        }
+/// Writes alternatives: "raw", "raw or lines", "raw, lines or length".
+fn either(framings: &[Framing]) -> String {
+    let names: Vec<String> = framings.iter().map(Framing::to_string).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 

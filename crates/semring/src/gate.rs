@@ -90,6 +90,8 @@ pub(crate) enum Verdict {
     Wait,
     /// It left in order, in this epoch.
     Closed(u64),
+    /// It left in order before the end of its stream, in this epoch.
+    Interrupted(u64),
     /// It died.
     Lost,
 }
@@ -109,7 +111,9 @@ pub(crate) fn judge<V: View>(
     let word = loop {
         let word = view.peer_word();
         rounds += 1;
-        if rounds > MAX_ROUNDS || word.to_bits() & 3 == 3 {
+        // A stream that could be interrupted is the producer's alone.
+        let impossible = V::ROLE == Role::Producer && word.state() == State::Interrupted;
+        if rounds > MAX_ROUNDS || impossible {
             let expected = "one state, for as long as nobody attaches";
             return Err(Corrupt::new("word", word.to_bits(), expected).into());
         }
@@ -131,6 +135,7 @@ pub(crate) fn judge<V: View>(
         (State::Never, _) => Ok(Verdict::Wait),
         // A stream's end stays its end however often one asks, until another producer comes.
         (State::Closed, Role::Consumer) => Ok(Verdict::Closed(epoch)),
+        (State::Interrupted, _) => Ok(Verdict::Interrupted(epoch)),
         (State::Closed, Role::Producer) => {
             reported.set(epoch);
             Ok(Verdict::Closed(epoch))

@@ -312,6 +312,8 @@ pub(crate) enum State {
     Attached,
     /// Its owner left in order.
     Closed,
+    /// Its owner, a producer, left in order before the end of its stream.
+    Interrupted,
 }
 
 impl Word {
@@ -328,12 +330,12 @@ impl Word {
         self.0 >> 2
     }
 
-    /// Two bits that nobody writes count as never.
     pub(crate) const fn state(self) -> State {
         match self.0 & 3 {
+            0 => State::Never,
             1 => State::Attached,
             2 => State::Closed,
-            _ => State::Never,
+            _ => State::Interrupted,
         }
     }
 
@@ -345,6 +347,11 @@ impl Word {
     /// The word of an owner that leaves in order.
     pub(crate) const fn closed(self) -> Self {
         Self((self.epoch() << 2) | 2)
+    }
+
+    /// The word of a producer that leaves in order before the end of its stream.
+    pub(crate) const fn interrupted(self) -> Self {
+        Self((self.epoch() << 2) | 3)
     }
 }
 
@@ -383,6 +390,10 @@ pub enum Framing {
     Demo,
     /// A stream of bytes, cut where it suits.
     Raw,
+    /// Lines of text, each with its newline, which the last one may lack.
+    Lines,
+    /// Frames, which a length of four bytes, big-endian, precedes outside the channel.
+    Length,
 }
 
 impl Framing {
@@ -391,6 +402,8 @@ impl Framing {
             Self::Messages => 0,
             Self::Demo => 1,
             Self::Raw => 2,
+            Self::Lines => 3,
+            Self::Length => 4,
         }
     }
 
@@ -399,6 +412,8 @@ impl Framing {
             0 => Some(Self::Messages),
             1 => Some(Self::Demo),
             2 => Some(Self::Raw),
+            3 => Some(Self::Lines),
+            4 => Some(Self::Length),
             _ => None,
         }
     }
@@ -410,6 +425,8 @@ impl std::fmt::Display for Framing {
             Self::Messages => "messages",
             Self::Demo => "demo",
             Self::Raw => "raw",
+            Self::Lines => "lines",
+            Self::Length => "length",
         })
     }
 }
@@ -427,5 +444,10 @@ mod tests {
         let closed = first.closed();
         assert_eq!((closed.epoch(), closed.state()), (1, State::Closed));
         assert_eq!(closed.attached_next().epoch(), 2);
+        let interrupted = first.interrupted();
+        assert_eq!(
+            (interrupted.epoch(), interrupted.state()),
+            (1, State::Interrupted)
+        );
     }
 }

@@ -331,7 +331,22 @@ impl Producer {
     ///
     /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
     pub fn close(self) -> Result<CloseOutcome, Fault> {
-        self.link.close(&self.view.ring, self.gate.semaphores())
+        let last_word = Word::closed;
+        self.link
+            .close(&self.view.ring, self.gate.semaphores(), last_word)
+    }
+
+    /// Leaves in order before the end of the stream, so that nobody takes what was sent for all of it:
+    /// the consumer receives what is left and then [`RecvError::Interrupted`](crate::RecvError).
+    /// Segment and semaphore set are removed by the last one out once nothing is left to be received.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
+    pub fn interrupt(self) -> Result<CloseOutcome, Fault> {
+        let last_word = Word::interrupted;
+        self.link
+            .close(&self.view.ring, self.gate.semaphores(), last_word)
     }
 
     /// Returns the position that the next message will have: how many were ever committed.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use semring::{Address, AttachReason, Channel, CloseOutcome, Deadline, RecvError};
+use semring::{Address, AttachReason, Channel, CloseOutcome, Deadline, Framing, RecvError};
 use sysv_ipc::{Key, Mode, Segment};
 
 const RACES: u64 = 1000;
@@ -93,6 +93,73 @@ fn a_death_after_an_end_is_told_once() -> Result<()> {
     ensure!(consumer.recv_deadline(soon()).err() == Some(RecvError::TimedOut));
     channel.producer()?.close()?;
     ensure!(consumer.recv()?.is_none());
+    ensure!(consumer.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
+/// A stream that its producer broke off in order is not taken for a whole one, by nobody who asks.
+#[test]
+fn an_interrupted_stream_is_told_from_a_whole_one() -> Result<()> {
+    let _watchdog = watchdog::watch("an_interrupted_stream_is_told_from_a_whole_one");
+    let channel = channel("interrupted")?;
+    let mut producer = channel.producer()?;
+    producer.send(b"half")?;
+    ensure!(producer.interrupt()? == CloseOutcome::Kept { unread: 1 });
+    let mut first = channel.consumer()?;
+    ensure!(first.recv()?.is_some_and(|message| *message == *b"half"));
+    ensure!(first.recv().err() == Some(RecvError::Interrupted));
+    ensure!(
+        first.recv().err() == Some(RecvError::Interrupted),
+        "it stays so"
+    );
+    let mut next = channel.producer()?;
+    first.follow();
+    next.send(b"whole")?;
+    next.close()?;
+    ensure!(first.recv()?.is_some_and(|message| *message == *b"whole"));
+    ensure!(
+        first.recv()?.is_none(),
+        "the next producer's stream is whole"
+    );
+    ensure!(first.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
+/// Of an interrupted stream of which nothing is left, nobody needs to see the end.
+#[test]
+fn an_interrupted_stream_without_messages_is_removed() -> Result<()> {
+    let _watchdog = watchdog::watch("an_interrupted_stream_without_messages_is_removed");
+    let channel = channel("nothing-left")?;
+    ensure!(channel.producer()?.interrupt()? == CloseOutcome::Removed);
+    ensure!(channel.producer()?.close()? == CloseOutcome::Kept { unread: 0 });
+    let mut consumer = channel.consumer()?;
+    ensure!(
+        consumer.recv()?.is_none(),
+        "the end of an empty stream is to be seen"
+    );
+    ensure!(consumer.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
+/// Who accepts several kinds of messages is told which it got, and what it did not ask for is refused.
+#[test]
+fn one_of_several_framings_is_found() -> Result<()> {
+    let _watchdog = watchdog::watch("one_of_several_framings_is_found");
+    let channel = channel("framings")?;
+    let producer = channel.clone().framing(Framing::Lines).producer()?;
+    let any = channel.clone().framing(Framing::Raw);
+    let refused = any.consumer().map(drop).err().context("raw is not lines")?;
+    ensure!(
+        refused
+            .to_string()
+            .contains("it has framing lines, you asked for raw")
+    );
+    let consumer = any
+        .or_framings(&[Framing::Lines, Framing::Length])
+        .consumer()?;
+    ensure!(consumer.link().framing() == Framing::Lines);
+    ensure!(consumer.link().nonce() == producer.link().nonce());
+    producer.interrupt()?;
     ensure!(consumer.close()? == CloseOutcome::Removed);
     Ok(())
 }

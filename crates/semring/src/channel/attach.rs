@@ -17,11 +17,11 @@ use crate::recovery;
 use crate::ring::{Mapping, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores};
 use crate::slots::FreeSlots;
-use crate::{Consumer, Producer};
+use crate::{Consumer, Framing, Producer};
 
 /// Attaches as the producer.
 pub(super) fn producer(channel: &Channel) -> Result<Producer, AttachReason> {
-    repeat(|deadline| {
+    repeat(channel.setup_limit, |deadline| {
         with_setup(channel, Role::Producer, deadline, |setup| {
             let place = find_place(setup)?;
             let slots = FreeSlots::find(&place.ring, place.positions.0, place.positions.1)?;
@@ -45,7 +45,7 @@ pub(super) fn producer(channel: &Channel) -> Result<Producer, AttachReason> {
 
 /// Attaches as the consumer.
 pub(super) fn consumer(channel: &Channel) -> Result<Consumer, AttachReason> {
-    repeat(|deadline| {
+    repeat(channel.setup_limit, |deadline| {
         with_setup(channel, Role::Consumer, deadline, |setup| {
             let place = find_place(setup)?;
             let mut reported = Reported::default();
@@ -56,7 +56,8 @@ pub(super) fn consumer(channel: &Channel) -> Result<Consumer, AttachReason> {
                 .side(Role::Consumer)
                 .end_seen
                 .load(Ordering::Acquire);
-            if word.state() == State::Closed && end_seen == word.epoch() {
+            let ended = matches!(word.state(), State::Closed | State::Interrupted);
+            if ended && end_seen == word.epoch() {
                 reported.set(word.epoch());
             }
             let link = take_role(setup, &place)?;
@@ -80,7 +81,7 @@ fn strict(setup: &Setup<'_>, reported: Reported) -> Strict<Kernel> {
 /// Removes the channel if both roles are free; returns how many messages were unread.
 pub(super) fn remove(channel: &Channel) -> Result<u64, AttachReason> {
     let channel = channel.clone().create(false);
-    repeat(|deadline| {
+    repeat(channel.setup_limit, |deadline| {
         with_setup(&channel, Role::Consumer, deadline, |setup| {
             refuse_if_taken(setup)?;
             let Some(segment) = objects::find_segment(channel.address())? else {
@@ -117,6 +118,7 @@ struct Place {
     ring: Ring,
     mapped_at: usize,
     created: bool,
+    framing: Framing,
     /// `head` and `tail`.
     positions: (u64, u64),
 }
@@ -145,7 +147,7 @@ fn check_place(setup: &Setup<'_>, segment: Segment, created: bool) -> Result<Pla
     // Looked at byte by byte only where nothing else can be at work.
     let unused = attachment.load_u64(0)? == 0 && header::is_unused(&attachment)?;
     let mapping = map(attachment)?;
-    let geometry = header::establish(setup, &mapping, segment, unused, others)?;
+    let (geometry, framing) = header::establish(setup, &mapping, segment, unused, others)?;
     if !kernel.is_free(setup.role)? {
         return Err(role_taken(Some(&mapping), setup.role, kernel.set()).into());
     }
@@ -165,6 +167,7 @@ fn check_place(setup: &Setup<'_>, segment: Segment, created: bool) -> Result<Pla
         ring,
         mapped_at,
         created,
+        framing,
         positions,
     })
 }
@@ -221,6 +224,9 @@ fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
         set: kernel.set(),
         mapped_at: place.mapped_at,
         created: place.created,
+        framing: place.framing,
+        nonce: header::load_nonce(&place.ring.header().identity),
+        setup_limit: channel.setup_limit,
         pid,
         left: Cell::new(false),
     })

@@ -23,7 +23,7 @@ pub(super) fn establish(
     segment: Segment,
     unused: bool,
     others: u64,
-) -> Result<Geometry, Obstacle> {
+) -> Result<(Geometry, Framing), Obstacle> {
     // SYNC POINT: HEADER (with write). The other fields were written before.
     match mapping.header().identity.magic.load(Ordering::Acquire) {
         MAGIC => check(setup, mapping, others),
@@ -92,7 +92,7 @@ fn finish(
     mapping: &Mapping,
     segment: Segment,
     others: u64,
-) -> Result<Geometry, Obstacle> {
+) -> Result<(Geometry, Framing), Obstacle> {
     refuse_while_held(&setup.kernel)?;
     if others > 0 {
         return Err(Obstacle::Again);
@@ -116,7 +116,7 @@ fn finish(
         return Err(Obstacle::Again);
     }
     write(setup, mapping, geometry)?;
-    Ok(geometry)
+    Ok((geometry, setup.channel.framing))
 }
 
 fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(), AttachReason> {
@@ -164,7 +164,11 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
 }
 
 /// Checks a finished header against what the kernel says and what was asked for.
-fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Geometry, Obstacle> {
+fn check(
+    setup: &Setup<'_>,
+    mapping: &Mapping,
+    others: u64,
+) -> Result<(Geometry, Framing), Obstacle> {
     let identity = &mapping.header().identity;
     let relaxed = Ordering::Relaxed;
     let version = identity.version.load(relaxed);
@@ -178,11 +182,12 @@ fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Geometry, 
     let geometry = geometry::load_geometry(identity, mapping.bytes())?;
     check_identity(setup.channel, identity)?;
     check_request(setup.channel, identity, geometry)?;
+    let framing = check_framing(setup.channel, identity)?;
     let id = setup.kernel.set().id();
     if identity.semaphore_id.load(relaxed) != id {
         adopt(setup, identity, id, others)?;
     }
-    Ok(geometry)
+    Ok((geometry, framing))
 }
 
 /// Puts the new set in the place of one that was removed, when nobody uses the old one.
@@ -254,12 +259,27 @@ fn check_request(
             }
         }
     }
-    let framing = identity.framing.load(Ordering::Relaxed);
-    match Framing::from_bits(framing) {
-        None => Err(Corrupt::new("framing", framing.into(), "0 to 2").into()),
-        Some(found) if found != channel.framing => {
-            Err(AttachReason::framing(found, channel.framing).into())
-        }
-        Some(_) => Ok(()),
+    Ok(())
+}
+
+/// Checks that the messages are of a kind that was asked for.
+fn check_framing(channel: &Channel, identity: &Identity) -> Result<Framing, Obstacle> {
+    let bits = identity.framing.load(Ordering::Relaxed);
+    let Some(found) = Framing::from_bits(bits) else {
+        return Err(Corrupt::new("framing", bits.into(), "0 to 4").into());
+    };
+    let asked: Vec<Framing> = channel.framings().collect();
+    if asked.contains(&found) {
+        Ok(found)
+    } else {
+        Err(AttachReason::Framing { found, asked }.into())
     }
+}
+
+pub(super) fn load_nonce(identity: &Identity) -> [u8; 16] {
+    let mut nonce = [0; 16];
+    for (bytes, field) in nonce.as_chunks_mut::<8>().0.iter_mut().zip(&identity.nonce) {
+        *bytes = field.load(Ordering::Relaxed).to_ne_bytes();
+    }
+    nonce
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sysv_ipc::{ErrorKind, Segment, SemaphoreSet};
 
-use super::{Channel, SETUP_LIMIT, header, objects};
+use super::{Channel, header, objects};
 use crate::Deadline;
 use crate::error::{AttachReason, Corrupt, Fault, GeometryError, Role};
 use crate::semaphores::{Kernel, Semaphore, Semaphores, Waited};
@@ -63,9 +63,10 @@ impl From<GeometryError> for Obstacle {
 
 /// Tries until an attempt succeeds or fails for good; others may be at work for a bounded time.
 pub(super) fn repeat<T>(
+    limit: Duration,
     attempt: impl Fn(Deadline) -> Result<T, Obstacle>,
 ) -> Result<T, AttachReason> {
-    let deadline = Deadline::after(SETUP_LIMIT);
+    let deadline = Deadline::after(limit);
     loop {
         match attempt(deadline) {
             Ok(done) => return Ok(done),

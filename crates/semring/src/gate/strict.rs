@@ -123,6 +123,7 @@ impl<S: Semaphores> Strict<S> {
                     match judge(&self.semaphores, view, self.credits, &mut self.reported)? {
                         Verdict::Ready => continue,
                         Verdict::Closed(epoch) => return Err(Stop::Closed(epoch)),
+                        Verdict::Interrupted(epoch) => return Err(Stop::Interrupted(epoch)),
                         Verdict::Lost => return Err(Stop::PeerLost),
                         Verdict::Wait => {}
                     }
