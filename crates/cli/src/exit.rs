@@ -1,32 +1,56 @@
 //! What the exit codes mean, and which error has which.
 
-use std::process::ExitCode;
-
 use anyhow::Error;
+use nix::sys::signal::Signal;
 use semring::{
     AddressError, AttachError, AttachReason, Corrupt, DrainError, Fault, RecvError, SendError,
 };
 
+use crate::Interrupted;
+
 /// Says how a program ended. 2, for a mistake on the command line, is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Input, output or a limit of the machine failed.
-    Failed = 1,
+    Failed,
     /// The other side died.
-    PeerLost = 3,
+    PeerLost,
     /// A wait took longer than allowed.
-    TimedOut = 4,
+    TimedOut,
     /// The channel is taken, somebody else's, or not as it was asked for.
-    Refused = 5,
+    Refused,
     /// Segment or semaphore set were removed under us.
-    Removed = 6,
+    Removed,
+    /// A signal asked for the end.
+    Signalled(Signal),
 }
 
-/// Holds an error's text with the channel and the advice, and the exit code it had before.
+impl Exit {
+    /// Returns the exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::PeerLost => 3,
+            Self::TimedOut => 4,
+            Self::Refused => 5,
+            Self::Removed => 6,
+            // What a shell reports of a process that a signal ended.
+            Self::Signalled(signal) => 128 + u8::try_from(signal as i32).unwrap_or(0),
+        }
+    }
+}
+
+/// Says why something is refused that no library knows of; for instance an output that is not what
+/// it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// Holds an error's text with what is to be added to it, and the exit code it had before.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
-pub(crate) struct OnChannel {
+pub(crate) struct Explained {
     pub(crate) text: String,
     pub(crate) exit: Exit,
 }
@@ -41,11 +65,17 @@ pub fn exit_of(error: &Error) -> Exit {
 }
 
 fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if let Some(error) = cause.downcast_ref::<OnChannel>() {
+    if let Some(error) = cause.downcast_ref::<Explained>() {
         return Some(error.exit);
     }
     if let Some(error) = cause.downcast_ref::<AttachError>() {
         return Some(exit_of_attach(&error.reason));
+    }
+    if let Some(Interrupted(signal)) = cause.downcast_ref::<Interrupted>() {
+        return Some(Exit::Signalled(*signal));
+    }
+    if cause.is::<Refused>() {
+        return Some(Exit::Refused);
     }
     if cause.is::<AddressError>() {
         return Some(Exit::Failed);
@@ -68,7 +98,7 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     if let Some(error) = cause.downcast_ref::<RecvError>() {
         return match error {
-            RecvError::PeerLost => Some(Exit::PeerLost),
+            RecvError::PeerLost | RecvError::Interrupted => Some(Exit::PeerLost),
             RecvError::TimedOut => Some(Exit::TimedOut),
             RecvError::Fault(fault) => Some(exit_of_fault(fault)),
             _ => Some(Exit::Failed),
@@ -82,7 +112,9 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 
 const fn exit_of_attach(reason: &AttachReason) -> Exit {
     match reason {
-        AttachReason::NotFound | AttachReason::SetupBusy { .. } => Exit::TimedOut,
+        AttachReason::NotFound | AttachReason::SetupBusy { .. } | AttachReason::Contended => {
+            Exit::TimedOut
+        }
         AttachReason::TooLarge { .. } | AttachReason::System(_) | AttachReason::Environment(_) => {
             Exit::Failed
         }
@@ -95,18 +127,6 @@ const fn exit_of_fault(fault: &Fault) -> Exit {
         Fault::Removed => Exit::Removed,
         Fault::Corrupt(_) => Exit::Refused,
         _ => Exit::Failed,
-    }
-}
-
-/// Ends a program: says on standard error what went wrong, in one line, and returns its exit code.
-#[must_use]
-pub fn finish(program: &str, result: Result<(), Error>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{program}: {error:#}");
-            ExitCode::from(exit_of(&error) as u8)
-        }
     }
 }
 

@@ -1,22 +1,38 @@
-//! What the programs share: where the channel is, what the exit codes mean, the messages of the
-//! demonstration, waiting with a word about it, and the report at the end.
+//! What the programs share: what they can be told, what the exit codes mean, the messages of the
+//! demonstration, signals, output that a signal can interrupt, waiting with a word about it, and the
+//! report at the end.
 
 #![cfg_attr(
     not(test),
-    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
 )]
 
-mod advice;
-mod arguments;
+pub mod arguments;
 pub mod demo;
 mod exit;
+mod leaving;
+mod log;
+mod output;
+mod program;
 mod report;
+mod signals;
+mod story;
 mod values;
 mod wait;
 
-pub use advice::{give_up, on_channel};
 pub use arguments::ChannelArguments;
-pub use exit::{Exit, exit_of, finish};
+pub use exit::{Exit, Refused, exit_of};
+pub use leaving::Farewell;
+pub use output::{Output, OutputClosed, Unwritten};
+pub use program::{Figures, Program, finish};
 pub use report::Report;
+pub use signals::{Interrupted, Signals};
+pub use story::Story;
 pub use values::{count, duration, key, mode, size};
-pub use wait::{Patience, until_it_appears};
+pub use wait::{Patience, attach};

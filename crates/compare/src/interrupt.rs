@@ -1,19 +1,11 @@
 //! SIGINT, SIGTERM and SIGHUP: the run ends its two sides, leaves nothing behind, and says so.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process::ExitCode;
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Result};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-
-/// Says that a signal asked for the end.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted; nothing was left behind")]
-pub struct Interrupted {
-    /// Number of the signal.
-    number: u8,
-}
+use semring_cli::Interrupted;
 
 /// Holds the signals back and hands them out as something to be waited for. The two sides inherit that
 /// they are held back: it is the run that ends them, by their numbers.
@@ -37,13 +29,11 @@ impl Signals {
 
     /// Fails when one has come.
     pub fn check(&self) -> Result<()> {
-        match self.held_back.read_signal()? {
-            Some(signal) => Err(Interrupted {
-                number: u8::try_from(signal.ssi_signo).unwrap_or_default(),
-            }
-            .into()),
-            None => Ok(()),
-        }
+        let Some(signal) = self.held_back.read_signal()? else {
+            return Ok(());
+        };
+        let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
+        Err(Interrupted(Signal::try_from(number)?)).context("nothing was left behind")
     }
 }
 
@@ -51,16 +41,4 @@ impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.held_back.as_fd()
     }
-}
-
-/// Ends the program as its peers end, and with 128 + number after a signal.
-#[must_use]
-pub fn finish(program: &str, result: Result<(), Error>) -> ExitCode {
-    let signal = result
-        .as_ref()
-        .err()
-        .and_then(|error| error.downcast_ref::<Interrupted>());
-    let number = signal.map(|signal| signal.number);
-    let code = semring_cli::finish(program, result);
-    number.map_or(code, |number| ExitCode::from(number.saturating_add(128)))
 }

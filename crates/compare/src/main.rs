@@ -37,5 +37,5 @@ fn main() -> ExitCode {
         Some(Task::Side { plan }) => side::run(plan),
         None => session::run(&arguments),
     };
-    interrupt::finish("compare", result)
+    semring_cli::finish("compare", result)
 }

@@ -1,88 +1,99 @@
 //! Real data: the bytes of each message, written straight from the shared memory.
 
-use std::fs::File;
-use std::io::{ErrorKind, Write as _};
-use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use semring::{Consumer, Framing};
-use semring_cli::Report;
+use semring::{AttachReason, Channel, Consumer, Framing};
+use semring_cli::arguments::{ReaderArguments, Start};
+use semring_cli::{Farewell, Figures, OutputClosed, Program, Report};
 
-use crate::arguments::Arguments;
+use crate::sink::{Sink, Stopped};
 use crate::wait;
 
+/// What `writer FILE` sends.
+const DATA: &[Framing] = &[Framing::Raw, Framing::Lines, Framing::Length];
+
 /// Writes all bytes to `output` until the stream's end.
-pub fn run(arguments: &Arguments, output: &Path) -> Result<()> {
-    let mut target = open(output)?;
-    let mut consumer = arguments.attach(Framing::Raw)?;
-    if output != Path::new("-") {
-        empty(&target).with_context(|| format!("cannot empty {}", shown(output)))?;
+pub fn run(program: &mut Program, arguments: &ReaderArguments, output: &Path) -> Result<()> {
+    let mut sink = Sink::open(output, arguments.start(), program)?;
+    let channel = channel(arguments)?;
+    if arguments.start() == Start::Resume && sink.is_complete() {
+        return finish_complete(program, channel, sink);
     }
+    let mut consumer = match wait::for_channel(program, arguments, channel) {
+        Ok(consumer) => consumer,
+        Err(error) => {
+            sink.give_up();
+            return Err(error);
+        }
+    };
+    program.show_progress(None);
     let mut report = Report::default();
-    receive_all(arguments, &mut consumer, &mut target, &mut report)
-        .with_context(|| format!("receiving into {}", shown(output)))?;
+    let result = sink
+        .begin(arguments.start(), &mut consumer)
+        .and_then(|()| receive_all(program, arguments, &mut consumer, &mut sink, &mut report));
+    let result = match result {
+        Err(error) if error.is::<OutputClosed>() => Err(error),
+        result => result.with_context(|| format!("receiving into {}", sink.name())),
+    };
     report.stop();
-    consumer.close()?;
-    if !arguments.quiet {
-        eprintln!("reader: {report}");
-    }
-    Ok(())
-}
-
-fn shown(output: &Path) -> String {
-    if output == Path::new("-") {
-        "standard output".into()
+    let farewell = Farewell::of_consumer(consumer);
+    let figures_to = if output == Path::new("-") {
+        Figures::Stderr
     } else {
-        output.display().to_string()
-    }
+        Figures::Stdout
+    };
+    let result = program.conclude(result, &farewell, &report, figures_to);
+    let ended = sink.end(program);
+    result.and(ended)
 }
 
-/// Opens the output before any message is taken. It has no buffer of its own: what is released has
-/// been given to the kernel.
-fn open(output: &Path) -> Result<File> {
-    if output == Path::new("-") {
-        let output = std::io::stdout().as_fd().try_clone_to_owned();
-        return Ok(File::from(output.context("cannot use standard output")?));
-    }
-    let mut options = File::options();
-    let options = options.write(true).create(true).truncate(false);
-    options
-        .open(output)
-        .with_context(|| format!("cannot write to {}", output.display()))
-}
-
-/// Empties a file that was there before; not until the channel is ours, since the file may be another
-/// reader's, or still be wanted when there is no channel.
-fn empty(target: &File) -> std::io::Result<()> {
-    if target.metadata()?.is_file() {
-        target.set_len(0)
-    } else {
-        Ok(())
+fn channel(arguments: &ReaderArguments) -> Result<Channel> {
+    match arguments.framing() {
+        Some(framing) => arguments.channel.channel(framing),
+        None => Ok(arguments.channel.channel(Framing::Raw)?.or_framings(DATA)),
     }
 }
 
 /// Writes and releases messages until the end of the stream, or until nobody reads the output.
 fn receive_all(
-    arguments: &Arguments,
+    program: &Program,
+    arguments: &ReaderArguments,
     consumer: &mut Consumer,
-    target: &mut File,
+    sink: &mut Sink,
     report: &mut Report,
 ) -> Result<()> {
-    while wait::for_message(arguments, consumer)? {
-        let Some(message) = consumer.recv()? else {
+    let most = arguments.batch(consumer.link().framing());
+    while wait::for_message(program, arguments, consumer)? {
+        let Some(batch) = consumer.recv_batch(most)? else {
             break;
         };
-        if let Err(error) = target.write_all(&message) {
-            // Not acknowledged: the next reader receives it again.
-            message.put_back();
-            if error.kind() == ErrorKind::BrokenPipe {
-                break;
-            }
-            return Err(error).context("cannot write");
+        let (position, redelivered) = (batch.position(), batch.redelivered());
+        let (messages, stopped) = match sink.write(&batch, program) {
+            Ok(()) => (batch.len(), None),
+            Err(Stopped { messages, reason }) => (messages, Some(reason)),
+        };
+        let bytes = batch.iter().take(messages).map(<[u8]>::len).sum::<usize>() as u64;
+        report.count(messages as u64, bytes);
+        program.advance(bytes);
+        tracing::trace!(messages, bytes, position, redelivered, "received");
+        // What was not written is not acknowledged: the next reader receives it again.
+        batch.release_first(messages)?;
+        if let Some(reason) = stopped {
+            return Err(reason);
         }
-        report.count(message.len());
-        message.release()?;
     }
-    Ok(())
+    sink.complete()
+}
+
+/// Does what is left to do for an output that an earlier reader completed before it was ended: removes
+/// the channel, if it was to, and the record.
+fn finish_complete(program: &Program, channel: Channel, sink: Sink) -> Result<()> {
+    match channel.create(false).consumer() {
+        Ok(consumer) => drop(Farewell::of_consumer(consumer)),
+        Err(error) if matches!(error.reason, AttachReason::NotFound) => {}
+        Err(error) => tracing::info!("{error}"),
+    }
+    program.say(format!("{} is complete already", sink.name()));
+    sink.remove_record()
 }

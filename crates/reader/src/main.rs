@@ -2,25 +2,33 @@
 
 #![cfg_attr(
     not(test),
-    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
 )]
 
-mod arguments;
 mod data;
 mod demo;
+mod record;
+mod sink;
 mod wait;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-
-use arguments::Arguments;
+use semring_cli::Program;
+use semring_cli::arguments::{ReaderArguments, ReaderTask};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = match &arguments.output {
-        None => demo::run(&arguments),
-        Some(output) => data::run(&arguments, output),
-    };
-    semring_cli::finish("reader", result)
+    let arguments = ReaderArguments::parse();
+    Program::run("reader", &arguments.speech, |program| {
+        match arguments.task() {
+            ReaderTask::Demo => demo::run(program, &arguments),
+            ReaderTask::Data(output) => data::run(program, &arguments, output),
+        }
+    })
 }

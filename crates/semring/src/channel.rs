@@ -141,8 +141,8 @@ impl Channel {
         self
     }
 
-    /// Bounds the wait for others that are attaching or leaving, when attaching and when leaving: 10
-    /// seconds without this. They need microseconds, but one that is stopped half-way is waited for.
+    /// Bounds the wait of an attach for others that are attaching or leaving: 10 seconds without this.
+    /// They need microseconds, but for one that is stopped half-way.
     #[must_use]
     pub const fn setup_limit(mut self, limit: Duration) -> Self {
         self.setup_limit = limit;
@@ -238,7 +238,6 @@ pub struct Link {
     created: bool,
     framing: Framing,
     nonce: [u8; 16],
-    setup_limit: Duration,
     /// In a forked child the role belongs to the parent.
     pid: u32,
     left: Cell<bool>,
@@ -308,7 +307,6 @@ impl Link {
             created: false,
             framing: Framing::Messages,
             nonce: [0; 16],
-            setup_limit: SETUP_LIMIT,
             pid,
             left,
         }
@@ -355,7 +353,7 @@ impl Link {
     /// Leaves under the SETUP lock, or without it when it cannot be had: the role is given back
     /// whatever happens, and so is the lock.
     fn leave_and_remove(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
-        let locked = kernel.lock_setup(Deadline::after(self.setup_limit));
+        let locked = kernel.lock_setup(Deadline::after(SETUP_LIMIT));
         crash_point!("close-locked");
         kernel.leave(self.role)?;
         crash_point!("close-left");

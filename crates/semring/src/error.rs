@@ -437,10 +437,7 @@ pub enum AttachReason {
         asked: String,
     },
     /// The channel exists with messages of another kind.
-    #[error(
-        "it has framing {found}, you asked for {}; ask for the same, or use another channel",
-        either(asked)
-    )]
+    #[error("it has framing {found}, you asked for {}", either(asked))]
     Framing {
         /// What they are.
         found: Framing,
@@ -498,6 +495,9 @@ pub enum AttachReason {
         /// The process that has the lock.
         pid: i32,
     },
+    /// Others made or removed it all the time.
+    #[error("other processes keep making, removing or holding on to it; try again")]
+    Contended,
     /// The shared memory does not make sense.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),

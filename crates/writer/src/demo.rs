@@ -1,97 +1,87 @@
 //! The demonstration's writer, P1, told in its own words.
 
-use std::io::Write as _;
-use std::thread;
-
 use anyhow::{Context as _, Result};
 use semring::{CloseOutcome, Framing, Link, Producer};
-use semring_cli::demo;
+use semring_cli::arguments::WriterArguments;
+use semring_cli::{Farewell, Program, Report, Story, demo};
 
-use crate::arguments::Arguments;
-use crate::wait::Waiting;
+use crate::wait::{self, Waiting};
 
 /// Sends the numbered messages, each once the one before it has been read.
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let story = Story {
-        quiet: arguments.quiet,
-    };
+pub fn run(program: &mut Program, arguments: &WriterArguments) -> Result<()> {
+    let mut story = Story::new(program)?;
     story.tell("=== P1: WRITER (Producer) ===")?;
     let channel = arguments.channel.channel(Framing::Demo)?;
     story.tell(&format!("[P1] Generated key: {}", channel.address().key()))?;
-    let mut producer = channel.producer()?;
-    story.tell_objects(producer.link())?;
-    let mut waiting = Waiting::new(arguments);
+    let mut producer = wait::for_channel(program, arguments, Framing::Demo)?;
+    let mut report = Report::default();
+    let result = tell_objects(&mut story, producer.link())
+        .and_then(|()| exchange_all(program, arguments, &mut story, &mut producer, &mut report));
+    report.stop();
+    let complete = report.messages == u64::from(arguments.count);
+    let farewell = Farewell::of_producer(producer, complete);
+    let result = result.and_then(|()| tell_end(&mut story, &farewell));
+    program.conclude_story(result, &farewell, &report)
+}
+
+fn exchange_all(
+    program: &Program,
+    arguments: &WriterArguments,
+    story: &mut Story<'_>,
+    producer: &mut Producer,
+    report: &mut Report,
+) -> Result<()> {
+    let mut waiting = Waiting::new(program, arguments);
     for counter in 1..=arguments.count {
         if counter > 1 {
-            thread::sleep(arguments.interval);
+            program.signals().sleep(arguments.interval)?;
         }
-        exchange(arguments, &story, &mut waiting, &mut producer, counter)?;
+        let text = format!(
+            "Message #{counter} from Writer Process (PID: {})",
+            std::process::id()
+        );
+        let number = i32::try_from(counter).context("more messages than the counter can hold")?;
+        let message = demo::encode(number, &text);
+        waiting.for_room(producer)?;
+        producer.send(&message)?;
+        report.count(1, message.len() as u64);
+        story.tell(&format!(
+            "[P1] Wrote: counter={counter}, message=\"{text}\""
+        ))?;
+        if arguments.lingers() {
+            waiting.until_drained(producer)?;
+            story.tell("[P1] Data consumed by reader, writing next...")?;
+        }
     }
-    let outcome = producer.close()?;
+    Ok(())
+}
+
+fn tell_objects(story: &mut Story<'_>, link: &Link) -> Result<()> {
+    let how = if link.created() { "created" } else { "found" };
+    story.tell(&format!(
+        "[P1] Shared memory {how}. ID: {}",
+        link.segment().id()
+    ))?;
+    story.tell(&format!(
+        "[P1] Semaphore set {how}. ID: {} (EMPTY, FULL, PRODUCER, CONSUMER, SETUP)",
+        link.semaphore_set().id()
+    ))?;
+    story.tell(&format!(
+        "[P1] Attached to shared memory at address: {:#x}",
+        link.mapped_at()
+    ))
+}
+
+fn tell_end(story: &mut Story<'_>, farewell: &Farewell) -> Result<()> {
     story.tell("[P1] Detached from shared memory.")?;
-    story.tell(match outcome {
-        CloseOutcome::Removed => "[P1] Shared memory and semaphore set removed.",
-        CloseOutcome::Kept { unread: 0 } => {
+    story.tell(match farewell.outcome() {
+        Ok(CloseOutcome::Removed) => "[P1] Shared memory and semaphore set removed.",
+        Ok(CloseOutcome::Kept { unread: 0 }) => {
             "[P1] Shared memory and semaphore set are left to the reader, the last one out removes them."
         }
-        CloseOutcome::Kept { .. } => {
+        Ok(CloseOutcome::Kept { .. }) => {
             "[P1] Shared memory and semaphore set stay, with messages for a later reader."
         }
         _ => "[P1] Shared memory and semaphore set had been removed before.",
     })
-}
-
-fn exchange(
-    arguments: &Arguments,
-    story: &Story,
-    waiting: &mut Waiting<'_>,
-    producer: &mut Producer,
-    counter: u32,
-) -> Result<()> {
-    let text = format!(
-        "Message #{counter} from Writer Process (PID: {})",
-        std::process::id()
-    );
-    let number = i32::try_from(counter).context("more messages than the counter can hold")?;
-    let message = demo::encode(number, &text);
-    waiting.for_room(producer)?;
-    producer.send(&message)?;
-    story.tell(&format!(
-        "[P1] Wrote: counter={counter}, message=\"{text}\""
-    ))?;
-    if arguments.no_linger {
-        return Ok(());
-    }
-    waiting.until_drained(producer)?;
-    story.tell("[P1] Data consumed by reader, writing next...")
-}
-
-/// Prints the story, line by line, each as soon as it is true.
-struct Story {
-    quiet: bool,
-}
-
-impl Story {
-    fn tell(&self, line: &str) -> Result<()> {
-        if self.quiet {
-            return Ok(());
-        }
-        writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
-    }
-
-    fn tell_objects(&self, link: &Link) -> Result<()> {
-        let how = if link.created() { "created" } else { "found" };
-        self.tell(&format!(
-            "[P1] Shared memory {how}. ID: {}",
-            link.segment().id()
-        ))?;
-        self.tell(&format!(
-            "[P1] Semaphore set {how}. ID: {} (EMPTY, FULL, PRODUCER, CONSUMER, SETUP)",
-            link.semaphore_set().id()
-        ))?;
-        self.tell(&format!(
-            "[P1] Attached to shared memory at address: {:#x}",
-            link.mapped_at()
-        ))
-    }
 }

@@ -2,25 +2,33 @@
 
 #![cfg_attr(
     not(test),
-    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
 )]
 
-mod arguments;
 mod data;
 mod demo;
+mod input;
+mod messages;
 mod wait;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-
-use arguments::{Arguments, Task};
+use semring_cli::Program;
+use semring_cli::arguments::{WriterArguments, WriterTask};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = match arguments.task() {
-        Task::Demo => demo::run(&arguments),
-        Task::Data(input) => data::run(&arguments, &input),
-    };
-    semring_cli::finish("writer", result)
+    let arguments = WriterArguments::parse();
+    Program::run("writer", &arguments.speech, |program| {
+        match arguments.task() {
+            WriterTask::Demo => demo::run(program, &arguments),
+            WriterTask::Data(input) => data::run(program, &arguments, &input),
+        }
+    })
 }

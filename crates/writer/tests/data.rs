@@ -230,7 +230,7 @@ fn what_is_left_waits_for_a_later_reader() {
         place.name,
         key = place.key
     );
-    assert_eq!(writer.complaints().last(), Some(&note.as_str()));
+    assert_eq!(writer.what_is_left(), Some(note.as_str()));
 
     let reader = place.run(&mut place.reader("-o -"));
     reader.assert_code(0);
@@ -344,7 +344,7 @@ fn a_writer_learns_that_its_reader_could_not_write() {
     reader.assert_error(1, &["No space left"]);
     writer
         .end()
-        .assert_error(3, &["the ring is full", "consumer has died"]);
+        .assert_error(3, &["the ring is full", "consumer has closed"]);
     assert_eq!((place.position(HEAD), place.position(TAIL)), (0, 4));
 }
 
@@ -361,7 +361,7 @@ fn input_and_output_that_cannot_be_opened_leave_nothing() {
 }
 
 #[test]
-fn an_input_that_cannot_be_read_loses_the_stream_and_says_so() {
+fn an_input_that_cannot_be_read_ends_the_stream_and_says_so() {
     let place = Place::new("unreadable");
     let reader = place.start(&mut place.reader("--slots 2 -o -"));
     place.wait_until_blocked(FULL);
@@ -369,7 +369,9 @@ fn an_input_that_cannot_be_read_loses_the_stream_and_says_so() {
     fs::create_dir(&folder).unwrap();
     let writer = place.run(&mut place.writer_of(&folder, ""));
     writer.assert_error(1, &["writer: sending ", "cannot read", "directory"]);
-    reader.end().assert_error(3, &["the producer has died"]);
+    let words = ["the producer was interrupted before the end of its stream"];
+    reader.end().assert_error(3, &words);
+    place.assert_nothing_left();
 }
 
 #[track_caller]

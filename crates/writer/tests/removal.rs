@@ -81,8 +81,9 @@ fn the_set_is_removed_under_load() {
         });
         // What was committed too late for this reader waits for the next one, under a new set.
         let next = place.run(&mut place.reader("-o - --quiet"));
-        next.assert_error(3, &["the producer has died"]);
+        next.assert_error(3, &["the producer was interrupted"]);
         assert_same(&next.stdout, &rest);
+        place.assert_nothing_left();
     }
 }
 

@@ -226,7 +226,6 @@ fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
         created: place.created,
         framing: place.framing,
         nonce: header::load_nonce(&place.ring.header().identity),
-        setup_limit: channel.setup_limit,
         pid,
         left: Cell::new(false),
     })

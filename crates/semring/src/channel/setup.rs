@@ -74,8 +74,7 @@ pub(super) fn repeat<T>(
             Err(Obstacle::Again) => {}
         }
         if deadline.remaining().is_some_and(|left| left.is_zero()) {
-            let busy = "other processes keep making, removing or holding on to it; try again";
-            return Err(AttachReason::Environment(busy.to_owned()));
+            return Err(AttachReason::Contended);
         }
         thread::sleep(BACK_OFF);
     }

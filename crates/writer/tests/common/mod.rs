@@ -29,6 +29,8 @@ use process::{Started, start};
 
 /// How long anything may take before the test fails.
 pub const WATCHDOG: Duration = Duration::from_secs(20);
+/// The same for a test that moves much.
+pub const LONG: Duration = Duration::from_secs(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Semaphores of the set, by index (docs/layout.md).
@@ -224,8 +226,14 @@ fn found<T>(result: Result<T, sysv_ipc::Error>) -> Option<T> {
 
 /// Waits until something is so, and fails when it never is.
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + WATCHDOG;
+pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    wait_until_within(what, WATCHDOG, is_so);
+}
+
+/// Waits until something is so, for a test that moves much.
+#[track_caller]
+pub fn wait_until_within(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         thread::sleep(LOOK_AGAIN);
@@ -271,6 +279,15 @@ pub fn reader() -> &'static Path {
 pub fn skip(reason: &str) {
     let test = thread::current().name().unwrap_or("?").to_owned();
     let _ = writeln!(io::stderr(), "SKIPPED: {test}: {reason}");
+}
+
+/// The most memory that a process has had resident, until it ends.
+pub fn peak_memory_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    peak.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// Clock ticks that a process has used so far, in user and in kernel mode.

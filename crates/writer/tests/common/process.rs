@@ -240,12 +240,18 @@ impl Ended {
         }
     }
 
-    /// The lines on standard error, but for those that only say what it waits for.
+    /// The lines on standard error, but for those that only say what it waits for, or, beside a report
+    /// or a complaint, what is left.
     pub fn complaints(&self) -> Vec<&str> {
         self.stderr
             .lines()
-            .filter(|line| !line.contains(": waiting for "))
+            .filter(|line| !line.contains(": waiting for ") && !is_about_what_is_left(line))
             .collect()
+    }
+
+    /// The line that says only what is left.
+    pub fn what_is_left(&self) -> Option<&str> {
+        self.stderr.lines().find(|line| is_about_what_is_left(line))
     }
 
     /// The rest of the one line of standard output that starts so.
@@ -258,4 +264,12 @@ impl Ended {
             _ => panic!("not one line {start:?} in {text:?}"),
         }
     }
+}
+
+fn is_about_what_is_left(line: &str) -> bool {
+    let what = line.split_once(": ").map_or(line, |(_, what)| what);
+    what.ends_with('`')
+        && what.contains("; to give up what is left: `ipcrm ")
+        && !what.contains(" (key ")
+        || what.starts_with("how far it came is recorded in ")
 }

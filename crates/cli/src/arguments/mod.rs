@@ -1,0 +1,45 @@
+//! What the programs can be told. Their definitions stand here and not in the programs, so that
+//! completions and manual pages are made of the same (`semring generate`).
+
+mod channel;
+mod reader;
+mod speech;
+mod writer;
+
+pub use channel::ChannelArguments;
+pub use reader::{ReaderArguments, ReaderTask, Start};
+pub use speech::SpeechArguments;
+pub use writer::{WriterArguments, WriterTask};
+
+use clap::ValueEnum;
+use semring::Framing;
+
+/// Says what of a stream of bytes is a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FramingArgument {
+    /// Bytes, cut where it suits
+    Raw,
+    /// A line, with its newline
+    Lines,
+    /// What a length of four bytes, big-endian, precedes
+    Length,
+}
+
+impl From<FramingArgument> for Framing {
+    fn from(argument: FramingArgument) -> Self {
+        match argument {
+            FramingArgument::Raw => Self::Raw,
+            FramingArgument::Lines => Self::Lines,
+            FramingArgument::Length => Self::Length,
+        }
+    }
+}
+
+/// Messages in one exchange unless told otherwise: lines and frames are small, and many are there at
+/// once; with chunks of a whole slot there is nothing to gain.
+pub(crate) const fn default_batch(framing: Framing) -> u32 {
+    match framing {
+        Framing::Lines | Framing::Length => 64,
+        _ => 1,
+    }
+}
