@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use semring::{Address, Key, Mode};
-use sysv_ipc::{ErrorKind, Segment, SemaphoreSet};
+use sysv_ipc::{ErrorKind, Operation, Segment, SemaphoreSet};
 use tempfile::TempDir;
 
 pub use bytes::{RECORD_BYTES, Random, assert_same, pseudo_random, records};
@@ -37,6 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 pub const EMPTY: u16 = 0;
 pub const FULL: u16 = 1;
 pub const PRODUCER: u16 = 2;
+const SETUP: u16 = 4;
 
 /// Offsets in the segment (docs/layout.md).
 pub const TAIL: usize = 512;
@@ -192,6 +193,19 @@ impl Place {
         wait_until("the producer's role is taken", || {
             self.set().is_some_and(|set| set.value(PRODUCER) == Ok(1))
         });
+    }
+
+    /// Takes the SETUP lock, as a process would that is stopped while it attaches.
+    #[track_caller]
+    pub fn hold_setup(&self) {
+        let lock = [Operation::wait_zero(SETUP), Operation::add(SETUP, 1)];
+        self.set().unwrap().operate(&lock).unwrap();
+    }
+
+    #[track_caller]
+    pub fn release_setup(&self) {
+        let unlock = [Operation::take(SETUP, 1)];
+        self.set().unwrap().operate(&unlock).unwrap();
     }
 
     /// Waits until the channel has been made and `count` messages committed.

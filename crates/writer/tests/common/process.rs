@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -35,6 +35,7 @@ pub struct Running {
     child: Child,
     transcript: Transcript,
     unread: Option<ChildStdout>,
+    held: Option<ChildStdin>,
     collectors: Vec<JoinHandle<()>>,
     started: Started,
 }
@@ -66,6 +67,7 @@ pub fn start(command: &mut Command, started: &Started, read: bool) -> Running {
         child,
         transcript,
         unread,
+        held: None,
         collectors: vec![errors],
         started: Arc::clone(started),
     };
@@ -107,6 +109,24 @@ impl Running {
         let mut pipe = self.child.stdin.take().unwrap();
         // Whether it takes all of it shows in what arrives.
         thread::spawn(move || pipe.write_all(&bytes));
+    }
+
+    /// Keeps its standard input, which must be a pipe, open and empty.
+    pub fn hold_input(&mut self) {
+        self.held = self.child.stdin.take();
+    }
+
+    /// Sends bytes to its standard input, which must be a pipe with room for them, and keeps that open.
+    pub fn feed_and_hold(&mut self, bytes: &[u8]) {
+        if let Some(pipe) = self.child.stdin.take() {
+            self.held = Some(pipe);
+        }
+        self.held.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Closes a standard input that was kept open.
+    pub fn let_input_end(&mut self) {
+        self.held = None;
     }
 
     /// Begins to collect a standard output that nobody read until now.

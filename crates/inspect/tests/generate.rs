@@ -1,0 +1,78 @@
+//! Goal: completions and manual pages know what the programs know. Method: they are made by the real
+//! program, and read by the shell and by name of each option.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn semring(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_semring"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn bash_accepts_the_completions_and_offers_options() {
+    for (program, option) in [
+        ("writer", "--no-linger"),
+        ("reader", "--resume"),
+        ("semring", "generate"),
+    ] {
+        let made = semring(&["generate", "completions", "bash", program]);
+        assert!(made.status.success(), "{made:?}");
+        let script = String::from_utf8(made.stdout).unwrap();
+        let start = &option[..option.len() - 2];
+        let asked = format!(
+            "{script}\nCOMP_WORDS=({program} {start}); COMP_CWORD=1\n\
+             _{program} {program} {start} {program}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let Ok(offered) = Command::new("bash").args(["--norc", "-c", &asked]).output() else {
+            eprintln!("SKIPPED: bash_accepts_the_completions_and_offers_options: no bash");
+            return;
+        };
+        let offered = String::from_utf8(offered.stdout).unwrap();
+        assert!(
+            offered.lines().any(|line| line == option),
+            "{option} of {program}: {offered:?}"
+        );
+    }
+}
+
+#[test]
+fn every_shell_has_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let made = semring(&["generate", "completions", shell, "reader"]);
+        assert!(
+            String::from_utf8(made.stdout).unwrap().contains("resume"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn every_option_stands_in_the_manual() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("man");
+    let made = semring(&["generate", "man", "--folder", path.to_str().unwrap()]);
+    assert!(made.status.success(), "{made:?}");
+    for (page, option) in [
+        ("writer.1", "wait\\-for\\-reader"),
+        ("reader.1", "resume"),
+        ("semring.1", "generate"),
+    ] {
+        let text = std::fs::read_to_string(path.join(page)).unwrap();
+        assert!(text.contains(option), "{option} in {page}");
+    }
+    assert!(Path::new(&path.join("semring-generate-man.1")).exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let made = semring(&["generate", "man", "--folder", "/dev/null/man"]);
+    assert_eq!(made.status.code(), Some(1));
+    let words = String::from_utf8(made.stderr).unwrap();
+    assert!(
+        words.contains("semring: cannot make /dev/null/man: Not a directory"),
+        "{words}"
+    );
+}
