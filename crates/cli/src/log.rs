@@ -21,6 +21,8 @@ pub fn start(name: &str, verbose: u8) {
         .with_target(false)
         .with_timer(tracing_subscriber::fmt::time::uptime())
         .with_writer(io::stderr)
+        // It would print them where it just could not, and panic.
+        .log_internal_errors(false)
         .finish();
     // Nobody else sets one.
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
