@@ -9,7 +9,10 @@ use crate::exit::{Explained, exit_of};
 #[derive(Debug)]
 pub struct Farewell {
     role: Role,
+    /// As its address reads.
     channel: String,
+    /// Empty when it is known by a file or a key.
+    name: String,
     key: Key,
     /// Whether the other side was attached, and so is the one to remove the channel.
     peer: bool,
@@ -41,6 +44,7 @@ impl Farewell {
         Self {
             role,
             channel: link.address().to_string(),
+            name: link.address().name().to_owned(),
             key: link.key(),
             peer,
             outcome: Ok(CloseOutcome::RemovedBefore),
@@ -53,10 +57,10 @@ impl Farewell {
         self
     }
 
-    /// Returns the channel, as its address reads.
+    /// Returns the channel's name, empty when it is known by a file or a key.
     #[must_use]
-    pub fn channel(&self) -> &str {
-        &self.channel
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Returns its key.

@@ -157,7 +157,7 @@ impl Program {
         let error = result.as_ref().err();
         let mut figures = json!({
             "program": self.name,
-            "channel": farewell.channel(),
+            "channel": farewell.name(),
             "key": farewell.key().to_string(),
             "messages": report.messages,
             "bytes": report.bytes,

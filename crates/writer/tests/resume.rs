@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{FULL, HEAD, LONG, Place, Random, Running, assert_same, pseudo_random, wait_until};
 use nix::sys::signal::Signal;
@@ -31,29 +31,28 @@ fn lines(bytes: usize) -> Vec<u8> {
     text
 }
 
-/// Kills readers at random instants, each of which goes on where the one before it was killed. Returns
-/// how many were killed.
+/// Kills readers at random instants, each of which goes on where the one before it was killed: after a
+/// random time, from the start of the process on, or a random part of its share of the messages, whichever
+/// is first, so that there is something left for each of them.
 #[track_caller]
-fn kill_readers(data: &[u8], options: &str, kills: usize, longest: Duration) -> usize {
+fn kill_readers(data: &[u8], options: &str, kills: u64, messages: u64) {
     let place = Place::new("kills");
     let input = place.file("input", data);
     let output = place.path("output");
     let options = format!("{options} --wait-for-reader --quiet");
     let writer = place.start(&mut place.writer_of(&input, &options));
     place.wait_for_tail(1);
-    let mut random = Random::new(u64::try_from(data.len()).unwrap());
-    let mut killed = 0;
-    while killed < kills {
+    let mut random = Random::new(messages);
+    for _ in 0..kills {
+        let before = place.position(HEAD);
         let reader = place.start(&mut place.reader_into(&output, "--resume --quiet"));
-        let within = random.below(u64::try_from(longest.as_micros()).unwrap());
-        thread::sleep(Duration::from_micros(within));
-        let ended = reader.kill();
-        if ended.signal.is_none() {
-            // It came to the end.
-            ended.assert_code(0);
-            break;
+        let until = Instant::now() + Duration::from_micros(random.below(12_000));
+        let most = usize::try_from(random.below(messages / (kills + 1))).unwrap();
+        while Instant::now() < until && place.position(HEAD) <= before + most {
+            thread::sleep(Duration::from_micros(50));
         }
-        killed += 1;
+        let ended = reader.kill();
+        assert_eq!(ended.signal, Some(Signal::SIGKILL as i32), "{ended:?}");
     }
     if place.segment().is_some() {
         let last = place.start(&mut place.reader_into(&output, "--resume --quiet"));
@@ -70,40 +69,38 @@ fn kill_readers(data: &[u8], options: &str, kills: usize, longest: Duration) -> 
         assert!(!record_of(&place).exists());
     }
     place.assert_nothing_left();
-    killed
 }
 
 #[test]
 fn killed_readers_leave_chunks_whole() {
     let data = pseudo_random(32 * MIB);
-    let longest = Duration::from_millis(12);
-    let killed = kill_readers(&data, "--slots 2 --slot-size 1KiB", 40, longest);
-    assert_eq!(killed, 40);
+    kill_readers(&data, "--slots 2 --slot-size 1KiB", 40, 32 << 10);
 }
 
 #[test]
 fn killed_readers_leave_lines_and_frames_whole() {
     let data = lines(32 * MIB);
-    let longest = Duration::from_millis(12);
-    let killed = kill_readers(&data, "--slots 4 --framing lines", 20, longest);
+    let count = data.split(|&byte| byte == b'\n').count() - 1;
+    kill_readers(
+        &data,
+        "--slots 4 --framing lines",
+        20,
+        count.try_into().unwrap(),
+    );
     let frame = [&[0, 0, 1, 0][..], &data[..256]].concat();
     let data = frame.repeat(200_000);
-    let killed = killed + kill_readers(&data, "--slots 4 --framing length", 20, longest);
-    assert_eq!(killed, 40);
+    kill_readers(&data, "--slots 4 --framing length", 20, 200_000);
 }
 
 #[test]
 #[ignore = "moves 200 MiB past 200 deaths: a minute"]
 fn two_hundred_deaths_in_200_mib() {
-    let data = pseudo_random(200 * MIB);
-    let killed = kill_readers(
-        &data,
+    kill_readers(
+        &pseudo_random(200 * MIB),
         "--slots 4 --slot-size 4KiB",
         200,
-        Duration::from_millis(25),
+        50 << 10,
     );
-    println!("{killed} readers killed");
-    assert_eq!(killed, 200);
 }
 
 /// A reader without `--resume` keeps the record, too: who comes later may need it.

@@ -47,6 +47,7 @@ fn figures_in_json() {
         assert_eq!(figures["messages"], "300");
         assert_eq!(figures["bytes"], DATA_BYTES.to_string());
         assert_eq!(figures["exit"], "0");
+        assert_eq!(figures["channel"], format!("{:?}", place.name));
         assert_eq!(figures["unread"], "0");
         assert_eq!(figures["key"], format!("\"{}\"", place.key));
         assert!(figures["seconds"].parse::<f64>().unwrap() > 0.0);
