@@ -10,8 +10,8 @@ use semring_cli::{Farewell, Figures, OutputClosed, Program, Report};
 use crate::sink::{Sink, Stopped};
 use crate::wait;
 
-/// What `writer FILE` sends.
-const DATA: &[Framing] = &[Framing::Raw, Framing::Lines, Framing::Length];
+/// What `writer FILE` sends, beside raw.
+const OTHER_DATA: &[Framing] = &[Framing::Lines, Framing::Length];
 
 /// Writes all bytes to `output` until the stream's end.
 pub fn run(program: &mut Program, arguments: &ReaderArguments, output: &Path) -> Result<()> {
@@ -44,14 +44,17 @@ pub fn run(program: &mut Program, arguments: &ReaderArguments, output: &Path) ->
         Figures::Stdout
     };
     let result = program.conclude(result, &farewell, &report, figures_to);
-    let ended = sink.end(program);
+    let ended = sink.end(program, farewell.removed());
     result.and(ended)
 }
 
 fn channel(arguments: &ReaderArguments) -> Result<Channel> {
     match arguments.framing() {
         Some(framing) => arguments.channel.channel(framing),
-        None => Ok(arguments.channel.channel(Framing::Raw)?.or_framings(DATA)),
+        None => Ok(arguments
+            .channel
+            .channel(Framing::Raw)?
+            .or_framings(OTHER_DATA)),
     }
 }
 

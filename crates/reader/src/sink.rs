@@ -283,17 +283,18 @@ impl Sink {
         self.note()
     }
 
-    /// Removes the record of a complete output; says of another one how to go on.
-    pub fn end(self, program: &Program) -> Result<()> {
+    /// Removes the record of an output to which nothing can be added any more; says of another one how
+    /// to go on.
+    pub fn end(self, program: &Program, channel_removed: bool) -> Result<()> {
         let Some(record) = self.record else {
             return Ok(());
         };
-        if self.progress.complete {
-            return record.remove();
-        }
         if !self.begun {
             record.discard();
             return Ok(());
+        }
+        if self.progress.complete || channel_removed {
+            return record.remove();
         }
         program.say(format!(
             "how far it came is recorded in {}; go on with `--resume`",
