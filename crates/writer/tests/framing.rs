@@ -240,7 +240,8 @@ fn too_long(framing: &str, good: &[u8], bad: &[u8], words: &[&str]) {
 
 #[test]
 fn a_line_that_does_not_fit() {
-    let good = b"fits\n\n".repeat(100);
+    // The last of the good ones just fits.
+    let good = [&b"fits\n".repeat(199)[..], &[b'x'; 99], b"\n"].concat();
     let words = [
         "line 201 has 101 bytes with its newline, a slot only 100",
         "--slot-size 101",
@@ -297,6 +298,11 @@ fn a_framing_that_differs_is_refused() {
         5,
         &["it has framing lines, you asked for demo", "reader -o"],
     );
+    let other = place.run(&mut place.writer("--demo"));
+    other.assert_error(
+        5,
+        &["it has framing lines, you asked for demo", "writer FILE"],
+    );
     assert_eq!((place.position(TAIL), place.position(HEAD)), (2, 0));
     let reader = place.run(&mut place.reader("-o - --framing lines"));
     reader.assert_code(0);
@@ -314,5 +320,28 @@ fn a_word_through_a_pipe() {
     reader.assert_code(0);
     assert_eq!(reader.stdout, b"x\n");
     writer.end().assert_code(0);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn the_demonstrations_messages_are_no_data() {
+    let place = Place::new("demo-as-data");
+    place
+        .run(&mut place.writer("--demo --count 1 --no-linger"))
+        .assert_code(0);
+    let words = [
+        "it has framing demo, you asked for raw, lines or length",
+        "run `reader` without `-o`",
+    ];
+    place.run(&mut place.reader("-o -")).assert_error(5, &words);
+    let words = [
+        "it has framing demo, you asked for raw",
+        "run `writer --demo`",
+    ];
+    let input = place.file("input", b"x");
+    place
+        .run(&mut place.writer_of(&input, ""))
+        .assert_error(5, &words);
+    place.run(&mut place.reader("")).assert_code(0);
     place.assert_nothing_left();
 }

@@ -283,3 +283,23 @@ fn there_need_not_be_an_earlier_reader() {
     assert_same(&fs::read(&output).unwrap(), &data);
     place.assert_nothing_left();
 }
+
+/// When the channel is gone, nothing can be added, and no record is of use.
+#[test]
+fn an_interrupted_stream_leaves_no_record() {
+    let place = Place::new("no-record");
+    let output = place.path("output");
+    let reader = place.start(&mut place.reader_into(&output, "--slots 4"));
+    place.wait_until_blocked(FULL);
+    let mut writer = place.start(place.writer("").stdin(Stdio::piped()));
+    writer.feed_and_hold(b"half");
+    wait_until("it is received", || place.position(HEAD) == 1);
+    writer.signal(Signal::SIGTERM);
+    writer.end().assert_code(143);
+    let reader = reader.end();
+    reader.assert_error(3, &["interrupted before the end of its stream"]);
+    assert!(!reader.stderr.contains("--resume"));
+    assert_eq!(fs::read(&output).unwrap(), b"half");
+    assert!(!record_of(&place).exists());
+    place.assert_nothing_left();
+}

@@ -144,6 +144,16 @@ impl Running {
         some
     }
 
+    /// Reads a standard output that nobody else reads up to a text, and closes it.
+    pub fn read_until(&mut self, wanted: &str) {
+        let mut pipe = self.unread.take().unwrap();
+        let (mut read, mut byte) = (Vec::new(), [0]);
+        while !read.ends_with(wanted.as_bytes()) {
+            pipe.read_exact(&mut byte).unwrap();
+            read.extend(byte);
+        }
+    }
+
     /// Waits until its standard output holds a text.
     #[track_caller]
     pub fn wait_for(&mut self, wanted: &str) {
