@@ -36,6 +36,7 @@ mod recovery;
 mod ring;
 mod semaphores;
 mod slots;
+mod stream;
 mod sync;
 
 pub use address::Address;
@@ -54,5 +55,6 @@ pub use geometry::{Geometry, MAX_SLOT_BYTES, MAX_SLOTS};
 pub use layout::{Framing, INLINE_BYTES, Sync};
 pub use producer::{Loan, Producer};
 pub use semaphores::Calls;
+pub use stream::{ByteReader, ByteWriter};
 
 pub use sysv_ipc::{Key, Mode};
