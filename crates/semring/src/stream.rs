@@ -28,8 +28,8 @@ impl Limits {
 /// memory. Many small writes are many small messages: wrap it in [`io::BufWriter`], with a slot's
 /// length as its capacity, and `flush` that.
 ///
-/// Dropping it without [`close`](Self::close) tells the reader that this side died, as it does with a
-/// [`Producer`]: the end of a stream is something to be said.
+/// Dropping it without [`close`](Self::close) tells the reader that this side died, as it does with
+/// a [`Producer`]: the end of a stream is something to be said.
 ///
 /// ```
 /// use std::io::{BufWriter, IntoInnerError, Read as _, Write as _};
@@ -61,7 +61,8 @@ impl ByteWriter {
         self.limits.timeout = timeout;
     }
 
-    /// Lets no wait for room last beyond `deadline`; [`Deadline::NEVER`], the default, sets no limit.
+    /// Lets no wait for room last beyond `deadline`; [`Deadline::NEVER`], the default, sets no
+    /// limit.
     pub const fn set_deadline(&mut self, deadline: Deadline) {
         self.limits.deadline = deadline;
     }
@@ -109,8 +110,8 @@ impl Producer {
 }
 
 impl Write for ByteWriter {
-    /// Sends the bytes as one message, or as many of them as a slot holds, waiting as long as the ring
-    /// is full. Returns how many were sent.
+    /// Sends the bytes as one message, or as many of them as a slot holds, waiting as long as the
+    /// ring is full. Returns how many were sent.
     ///
     /// # Errors
     ///
@@ -121,7 +122,7 @@ impl Write for ByteWriter {
     /// | `TimedOut` | [`SendError::TimedOut`] |
     /// | `BrokenPipe` | [`SendError::Closed`] and [`SendError::PeerLost`]: the reader is gone |
     /// | `InvalidData` | [`Fault::Corrupt`] |
-    /// | `Other` | [`SendError::Cancelled`], which must not be tried again at once as `Interrupted` is, and the other faults |
+    /// | `Other` | [`SendError::Cancelled`], as `Interrupted` is tried again; other faults |
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let slot_bytes = self.producer.geometry().slot_bytes();
         let count = usize::try_from(slot_bytes).map_or(bytes.len(), |most| bytes.len().min(most));
@@ -132,8 +133,8 @@ impl Write for ByteWriter {
         Ok(count)
     }
 
-    /// Does nothing: what was written is in the reader's reach already. To wait until it has been read,
-    /// use [`Producer::drain`].
+    /// Does nothing: what was written is in the reader's reach already. To wait until it has been
+    /// read, use [`Producer::drain`].
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -143,11 +144,11 @@ impl Write for ByteWriter {
 ///
 /// Bytes are copied from the message in hand, which is released when its last byte has been read:
 /// nothing is acknowledged that was not handed over. So a reader that dies within a message leaves
-/// all of it to its successor; [`offset`](Self::offset) says how much of it was handed over. Wrapped in
-/// an [`io::BufReader`], all that is in its buffer counts as handed over.
+/// all of it to its successor; [`offset`](Self::offset) says how much of it was handed over.
+/// Wrapped in an [`io::BufReader`], all that is in its buffer counts as handed over.
 ///
-/// `Ok(0)` is the end that the producer has given the stream by closing it. The end of a producer that
-/// died is an error.
+/// `Ok(0)` is the end that the producer has given the stream by closing it. The end of a producer
+/// that died is an error.
 #[derive(Debug)]
 pub struct ByteReader {
     consumer: Consumer,
@@ -164,13 +165,14 @@ impl ByteReader {
         self.limits.timeout = timeout;
     }
 
-    /// Lets no wait for bytes last beyond `deadline`; [`Deadline::NEVER`], the default, sets no limit.
+    /// Lets no wait for bytes last beyond `deadline`; [`Deadline::NEVER`], the default, sets no
+    /// limit.
     pub const fn set_deadline(&mut self, deadline: Deadline) {
         self.limits.deadline = deadline;
     }
 
-    /// Returns how many bytes of the message in hand have been read, 0 between messages. Its position is
-    /// that of [the consumer](Consumer::position).
+    /// Returns how many bytes of the message in hand have been read, 0 between messages. Its
+    /// position is that of [the consumer](Consumer::position).
     #[must_use]
     pub const fn offset(&self) -> usize {
         if self.position == self.consumer.position() {
@@ -202,8 +204,8 @@ impl ByteReader {
         &mut self.consumer
     }
 
-    /// Returns the consumer. It receives a message that was read in part again, from its start: skip
-    /// the first [`offset`](Self::offset) bytes of it to go on exactly.
+    /// Returns the consumer. It receives a message that was read in part again, from its start:
+    /// skip the first [`offset`](Self::offset) bytes of it to go on exactly.
     #[must_use]
     pub fn into_inner(self) -> Consumer {
         self.consumer
@@ -229,8 +231,8 @@ impl Consumer {
 }
 
 impl Read for ByteReader {
-    /// Copies bytes of the next message that has any, waiting as long as the ring is empty. Returns how
-    /// many; 0 only at the end of the stream, or for an empty buffer.
+    /// Copies bytes of the next message that has any, waiting as long as the ring is empty. Returns
+    /// how many; 0 only at the end of the stream, or for an empty buffer.
     ///
     /// # Errors
     ///
@@ -241,7 +243,7 @@ impl Read for ByteReader {
     /// | `TimedOut` | [`RecvError::TimedOut`] |
     /// | `UnexpectedEof` | [`RecvError::PeerLost`]: the stream was cut off. Reported once |
     /// | `InvalidData` | [`Fault::Corrupt`] |
-    /// | `Other` | [`RecvError::Cancelled`], which must not be tried again at once as `Interrupted` is, and the other faults |
+    /// | `Other` | [`RecvError::Cancelled`], as `Interrupted` is tried again; other faults |
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -260,7 +262,7 @@ impl Read for ByteReader {
             let (target, _) = buffer.split_at_mut(count);
             target.copy_from_slice(part);
             if left.is_empty() {
-                // Released. Should the producer not learn of it, the next call meets the same fault.
+                // Released. If the producer cannot be told, the next call meets the same fault.
                 drop(message);
             } else {
                 message.put_back();

@@ -1,6 +1,6 @@
-//! Goal: a stream of bytes arrives as it was written, however it is cut on either side; its end is told
-//! from its being cut off; and nothing that was not handed over is lost with a reader. Method: the
-//! adapters in two processes, one of which is killed; the edges in one process.
+//! Goal: a stream of bytes arrives as it was written, however it is cut on either side; its end is
+//! told from its being cut off; and nothing that was not handed over is lost with a reader. Method:
+//! the adapters in two processes, one of which is killed; the edges in one process.
 
 mod part;
 mod watchdog;
