@@ -19,9 +19,10 @@ use crate::address::Address;
 use crate::error::{AttachError, Fault, RemoveError, Role};
 use crate::geometry::{Geometry, MAX_SLOTS};
 use crate::layout::State;
+use crate::message_type::MessageType;
 use crate::ring::{Ring, distance};
 use crate::semaphores::{Kernel, Semaphores, Waited};
-use crate::{Consumer, Deadline, Framing, Producer, Sync};
+use crate::{AttachReason, Consumer, Deadline, Framing, Producer, Sync};
 
 /// How long to wait for the SETUP lock: its holder needs it for microseconds, unless it is stopped.
 const SETUP_LIMIT: Duration = Duration::from_secs(10);
@@ -54,6 +55,8 @@ pub struct Channel {
     slot_bytes: Option<u64>,
     sync: Option<Sync>,
     framing: Framing,
+    /// Of a typed channel, and of no other.
+    message_type: Option<MessageType>,
     mode: Mode,
     credits: u32,
     create: bool,
@@ -70,6 +73,7 @@ impl Channel {
             slot_bytes: None,
             sync: None,
             framing: Framing::Messages,
+            message_type: None,
             mode: Mode::OWNER,
             credits: 1,
             create: true,
@@ -97,7 +101,8 @@ impl Channel {
         self
     }
 
-    /// Says what the messages are; both ends must say the same.
+    /// Says what the messages are; both ends must say the same. [`Framing::Typed`] is for the ends
+    /// that have a type, which choose it themselves; others are refused with it.
     #[must_use]
     pub const fn framing(mut self, framing: Framing) -> Self {
         self.framing = framing;
@@ -140,7 +145,9 @@ impl Channel {
     ///
     /// [`AttachError`]; nothing was changed or removed.
     pub fn producer(&self) -> Result<Producer, AttachError> {
-        attach::producer(self).map_err(|reason| self.attach_error(Role::Producer, reason))
+        self.check_type()
+            .and_then(|()| attach::producer(self))
+            .map_err(|reason| self.attach_error(Role::Producer, reason))
     }
 
     /// Attaches as the consumer, creating or taking over. Waits only for others that are attaching or
@@ -150,7 +157,9 @@ impl Channel {
     ///
     /// [`AttachError`]; nothing was changed or removed.
     pub fn consumer(&self) -> Result<Consumer, AttachError> {
-        attach::consumer(self).map_err(|reason| self.attach_error(Role::Consumer, reason))
+        self.check_type()
+            .and_then(|()| attach::consumer(self))
+            .map_err(|reason| self.attach_error(Role::Consumer, reason))
     }
 
     /// Removes the channel, if nobody has a role, and returns how many messages went with it.
@@ -166,7 +175,27 @@ impl Channel {
         })
     }
 
-    fn attach_error(&self, role: Role, reason: crate::AttachReason) -> AttachError {
+    /// Returns the same channel with messages of this type.
+    pub(crate) fn of_type(&self, message_type: MessageType) -> Self {
+        let (framing, message_type) = (Framing::Typed, Some(message_type));
+        Self {
+            framing,
+            message_type,
+            ..self.clone()
+        }
+    }
+
+    /// Checks that a type was given if, and only if, the messages are to have one, and that it is
+    /// possible.
+    fn check_type(&self) -> Result<(), AttachReason> {
+        match &self.message_type {
+            Some(message_type) => message_type.check(self.slot_bytes),
+            None if self.framing == Framing::Typed => Err(AttachReason::Untyped),
+            None => Ok(()),
+        }
+    }
+
+    fn attach_error(&self, role: Role, reason: AttachReason) -> AttachError {
         let (channel, key) = (self.address.to_string(), self.address.key());
         AttachError {
             role,
@@ -178,9 +207,12 @@ impl Channel {
 
     /// The geometry of a channel that is made anew.
     fn new_geometry(&self) -> Result<Geometry, crate::GeometryError> {
+        let of_type = self.message_type.as_ref().and_then(MessageType::slot_bytes);
         Geometry::new(
             self.slots.unwrap_or(Geometry::DEFAULT_SLOTS),
-            self.slot_bytes.unwrap_or(Geometry::DEFAULT_SLOT_BYTES),
+            self.slot_bytes
+                .or(of_type)
+                .unwrap_or(Geometry::DEFAULT_SLOT_BYTES),
         )
     }
 }

@@ -31,13 +31,17 @@ mod layout;
 mod limits;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod message_type;
 mod producer;
 mod recovery;
 mod ring;
 mod semaphores;
+#[cfg(feature = "serde")]
+mod serialized;
 mod slots;
 mod stream;
 mod sync;
+mod typed;
 
 pub use address::Address;
 pub use cancel::Canceller;
@@ -55,6 +59,13 @@ pub use geometry::{Geometry, MAX_SLOT_BYTES, MAX_SLOTS};
 pub use layout::{Framing, INLINE_BYTES, Sync};
 pub use producer::{Loan, Producer};
 pub use semaphores::Calls;
+#[cfg(feature = "serde")]
+pub use serialized::{
+    DecodeError, EncodeError, SerdeConsumer, SerdeMessage, SerdeProducer, SerdeRecvError,
+    SerdeSendError,
+};
 pub use stream::{ByteReader, ByteWriter};
+pub use typed::{PlainData, TypedConsumer, TypedLoan, TypedMessage, TypedProducer};
 
+pub use bytemuck;
 pub use sysv_ipc::{Key, Mode};

@@ -11,6 +11,7 @@ use crate::clock::now_ns;
 use crate::error::{AttachReason, Corrupt, Role};
 use crate::geometry::{self, Geometry};
 use crate::layout::{HEADER_BYTES, Identity, MAGIC, SEMAPHORES, Side, UNFINISHED, VERSION};
+use crate::message_type::{self, MessageType};
 use crate::ring::Mapping;
 use crate::semaphores::{Kernel, Semaphores};
 use crate::{Framing, Sync};
@@ -137,6 +138,7 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
         .sync
         .store(channel.sync.unwrap_or_default().to_bits(), relaxed);
     identity.framing.store(channel.framing.to_bits(), relaxed);
+    message_type::store(identity, channel.message_type.as_ref());
     identity
         .semaphore_id
         .store(setup.kernel.set().id(), relaxed);
@@ -256,10 +258,23 @@ fn check_request(
     }
     let framing = identity.framing.load(Ordering::Relaxed);
     match Framing::from_bits(framing) {
-        None => Err(Corrupt::new("framing", framing.into(), "0 to 2").into()),
+        None => Err(Corrupt::new("framing", framing.into(), "0 to 2, or 5").into()),
         Some(found) if found != channel.framing => {
             Err(AttachReason::framing(found, channel.framing).into())
         }
-        Some(_) => Ok(()),
+        Some(_) => check_type(channel, identity, geometry),
     }
+}
+
+/// Checks that the messages are of the type that was asked for, or of none.
+fn check_type(channel: &Channel, identity: &Identity, geometry: Geometry) -> Result<(), Obstacle> {
+    let Some(asked) = &channel.message_type else {
+        return Ok(message_type::check_untyped(identity)?);
+    };
+    let found = MessageType::load(identity, geometry.slot_bytes())?;
+    if found == *asked {
+        return Ok(());
+    }
+    let (found, asked) = (found.to_string(), asked.to_string());
+    Err(AttachReason::Type { found, asked }.into())
 }
