@@ -7,8 +7,10 @@
 //! successor. Both objects show in `ipcs`, and the last one out of a stream that has ended removes
 //! them.
 //!
-//! Start with [`Channel`]. What stands in the segment is in `docs/layout.md`, what the two processes
-//! say to each other in `docs/protocol.md`.
+//! Start with [`Channel`]. Streams of bytes go through [`ByteWriter`] and [`ByteReader`], values of
+//! one type through [`Channel::typed_producer`], and with the feature `serde` whatever that
+//! serializes through `Channel::serde_producer`. What stands in the segment is in `docs/layout.md`,
+//! what the two processes say to each other in `docs/protocol.md`.
 
 #![cfg_attr(
     not(test),
