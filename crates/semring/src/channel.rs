@@ -19,9 +19,10 @@ use crate::address::Address;
 use crate::error::{AttachError, Fault, RemoveError, Role};
 use crate::geometry::{Geometry, MAX_SLOTS};
 use crate::layout::{State, Word};
+use crate::message_type::MessageType;
 use crate::ring::{Ring, distance};
 use crate::semaphores::{Kernel, Semaphores, Waited};
-use crate::{Consumer, Deadline, Framing, Producer, Sync};
+use crate::{AttachReason, Consumer, Deadline, Framing, Producer, Sync};
 
 /// How long to wait for others that attach or leave, unless told otherwise: they need microseconds,
 /// but for one that is stopped.
@@ -57,6 +58,8 @@ pub struct Channel {
     framing: Framing,
     /// What is accepted beside `framing` where the channel exists.
     other_framings: &'static [Framing],
+    /// Of a typed channel, and of no other.
+    message_type: Option<MessageType>,
     mode: Mode,
     credits: u32,
     create: bool,
@@ -75,6 +78,7 @@ impl Channel {
             sync: None,
             framing: Framing::Messages,
             other_framings: &[],
+            message_type: None,
             mode: Mode::OWNER,
             credits: 1,
             create: true,
@@ -103,7 +107,8 @@ impl Channel {
         self
     }
 
-    /// Says what the messages are; both ends must say the same.
+    /// Says what the messages are; both ends must say the same. [`Framing::Typed`] is for the ends
+    /// that have a type, which choose it themselves; others are refused with it.
     #[must_use]
     pub const fn framing(mut self, framing: Framing) -> Self {
         self.framing = framing;
@@ -162,7 +167,9 @@ impl Channel {
     ///
     /// [`AttachError`]; nothing was changed or removed.
     pub fn producer(&self) -> Result<Producer, AttachError> {
-        attach::producer(self).map_err(|reason| self.attach_error(Role::Producer, reason))
+        self.check_type()
+            .and_then(|()| attach::producer(self))
+            .map_err(|reason| self.attach_error(Role::Producer, reason))
     }
 
     /// Attaches as the consumer, creating or taking over. Waits only for others that are attaching or
@@ -172,7 +179,9 @@ impl Channel {
     ///
     /// [`AttachError`]; nothing was changed or removed.
     pub fn consumer(&self) -> Result<Consumer, AttachError> {
-        attach::consumer(self).map_err(|reason| self.attach_error(Role::Consumer, reason))
+        self.check_type()
+            .and_then(|()| attach::consumer(self))
+            .map_err(|reason| self.attach_error(Role::Consumer, reason))
     }
 
     /// Removes the channel, if nobody has a role, and returns how many messages went with it.
@@ -188,7 +197,27 @@ impl Channel {
         })
     }
 
-    fn attach_error(&self, role: Role, reason: crate::AttachReason) -> AttachError {
+    /// Returns the same channel with messages of this type.
+    pub(crate) fn of_type(&self, message_type: MessageType) -> Self {
+        let (framing, message_type) = (Framing::Typed, Some(message_type));
+        Self {
+            framing,
+            message_type,
+            ..self.clone()
+        }
+    }
+
+    /// Checks that a type was given if, and only if, the messages are to have one, and that it is
+    /// possible.
+    fn check_type(&self) -> Result<(), AttachReason> {
+        match &self.message_type {
+            Some(message_type) => message_type.check(self.slot_bytes),
+            None if self.framing == Framing::Typed => Err(AttachReason::Untyped),
+            None => Ok(()),
+        }
+    }
+
+    fn attach_error(&self, role: Role, reason: AttachReason) -> AttachError {
         let (channel, key) = (self.address.to_string(), self.address.key());
         AttachError {
             role,
@@ -205,9 +234,12 @@ impl Channel {
 
     /// The geometry of a channel that is made anew.
     fn new_geometry(&self) -> Result<Geometry, crate::GeometryError> {
+        let of_type = self.message_type.as_ref().and_then(MessageType::slot_bytes);
         Geometry::new(
             self.slots.unwrap_or(Geometry::DEFAULT_SLOTS),
-            self.slot_bytes.unwrap_or(Geometry::DEFAULT_SLOT_BYTES),
+            self.slot_bytes
+                .or(of_type)
+                .unwrap_or(Geometry::DEFAULT_SLOT_BYTES),
         )
     }
 }

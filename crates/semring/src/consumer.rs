@@ -257,8 +257,6 @@ impl Consumer {
         }
         let side = self.view.side();
         side.handed_out.store(self.handed_out, Ordering::Relaxed);
-        let again = (0..count).filter(|&n| self.is_redelivered(first.wrapping_add(n.into())));
-        side.count_redelivered(again.count() as u64);
         crash_point!("consumer-handed-out");
     }
 
@@ -267,11 +265,20 @@ impl Consumer {
         distance(self.redelivered_before, position, slot_count).is_some_and(|behind| behind > 0)
     }
 
+    /// How many of the next `count` messages, from the first on, an earlier consumer had in hand.
+    fn redelivered(&self, count: u32) -> u32 {
+        let slot_count = self.geometry().slot_count();
+        let behind = distance(self.redelivered_before, self.view.head, slot_count);
+        behind.unwrap_or(0).min(count)
+    }
+
     /// Acknowledges the first `count` messages in hand, of `bytes` bytes, and tells the producer.
     fn release(&mut self, count: u32, bytes: u64) -> Result<(), Fault> {
         crash_point!("consumer-read");
         // The permits were in hand until now: a message that is put back, or forgotten, comes again.
         self.gate.spend(count);
+        // Counted now and not when handed out: what is put back is handed out more than once.
+        let redelivered = self.redelivered(count);
         self.view.head = self.view.head.wrapping_add(count.into());
         self.view.ring.acknowledge(self.view.head);
         crash_point!("consumer-acknowledged");
@@ -279,6 +286,7 @@ impl Consumer {
         crash_point!("consumer-posted");
         self.view.side().count_messages(count.into());
         self.view.side().count_bytes(bytes);
+        self.view.side().count_redelivered(redelivered.into());
         match posted {
             // Nobody is left to be told; the next call has the news when the memory is empty.
             Err(Fault::Removed) => Ok(()),
@@ -471,10 +479,7 @@ impl Batch<'_> {
     /// Returns how many messages, from the first on, an earlier consumer had in hand when it ended.
     #[must_use]
     pub fn redelivered(&self) -> usize {
-        let slot_count = self.consumer.geometry().slot_count();
-        let before = self.consumer.redelivered_before;
-        let behind = distance(before, self.position(), slot_count).unwrap_or(0);
-        behind.min(self.count) as usize
+        self.consumer.redelivered(self.count) as usize
     }
 
     /// Returns the messages in their order.

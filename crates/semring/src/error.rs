@@ -7,6 +7,7 @@ use sysv_ipc::{ErrorKind, Key, Mode};
 
 use crate::Framing;
 use crate::geometry::{MAX_SLOT_BYTES, MAX_SLOTS};
+use crate::layout::MAX_TYPE_NAME_BYTES;
 
 /// Names one of the two ends of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -443,6 +444,37 @@ pub enum AttachReason {
         found: Framing,
         /// What was asked for.
         asked: Vec<Framing>,
+    },
+    /// The channel is for messages of another type.
+    #[error(
+        "its messages are of type {found}, you asked for {asked}; build both programs with the same \
+         type, or use another channel"
+    )]
+    Type {
+        /// Name and size of the type that it has.
+        found: String,
+        /// Name and size of the type that was asked for.
+        asked: String,
+    },
+    /// The framing asked for is [`Framing::Typed`], but there is no type.
+    #[error("framing typed needs a type; attach with `typed_producer` or `typed_consumer`")]
+    Untyped,
+    /// The name cannot be that of a type.
+    #[error("{name:?} cannot be the name of a type: use 1 to {MAX_TYPE_NAME_BYTES} bytes")]
+    TypeName {
+        /// The name.
+        name: String,
+    },
+    /// The slots asked for are too small for the type.
+    #[error(
+        "a value of {type_bytes} bytes does not fit into a slot of {slot_bytes}; ask for larger \
+         slots, or leave the slot size out"
+    )]
+    TypeTooLong {
+        /// Bytes of the type.
+        type_bytes: u64,
+        /// Bytes of a slot, as asked for.
+        slot_bytes: u64,
     },
     /// Another channel's name has the same key.
     #[error(

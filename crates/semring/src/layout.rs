@@ -39,6 +39,8 @@ pub(crate) const INLINE: u32 = u32::MAX;
 pub(crate) const SEMAPHORES: u16 = 5;
 /// Longest name of a channel in bytes.
 pub const MAX_NAME_BYTES: usize = 188;
+/// Longest name of a message type in bytes.
+pub const MAX_TYPE_NAME_BYTES: usize = 176;
 
 const MAX_CONSUMERS: usize = 6;
 
@@ -78,7 +80,7 @@ pub(crate) struct Identity {
     pub type_bytes: AtomicU64,
     pub type_align: AtomicU32,
     pub type_name_bytes: AtomicU32,
-    pub type_name: [AtomicU8; 176],
+    pub type_name: [AtomicU8; MAX_TYPE_NAME_BYTES],
 }
 
 /// Holds what one side tells the other: 128 bytes for its position, 128 for its status, 256 for what
@@ -212,26 +214,46 @@ impl Side {
 impl Identity {
     /// Loads the name, replacing what is not UTF-8; a length beyond the field is [`Corrupt`].
     pub(crate) fn load_name(&self) -> Result<String, Corrupt> {
-        let bytes = self.name_bytes.load(Ordering::Relaxed);
-        let Some(field) = self.name.get(..bytes as usize) else {
-            return Err(Corrupt::new("name_bytes", bytes.into(), "at most 188"));
-        };
-        let bytes: Vec<u8> = field
-            .iter()
-            .map(|byte| byte.load(Ordering::Relaxed))
-            .collect();
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        load_text(&self.name_bytes, &self.name)
+            .map_err(|found| Corrupt::new("name_bytes", found, "at most 188"))
     }
 
     /// Stores the name, of which the caller has checked the length.
     pub(crate) fn store_name(&self, name: &str) {
-        let mut bytes = 0;
-        for (field, &byte) in self.name.iter().zip(name.as_bytes()) {
-            field.store(byte, Ordering::Relaxed);
-            bytes += 1;
-        }
-        self.name_bytes.store(bytes, Ordering::Relaxed);
+        store_text(&self.name_bytes, &self.name, name);
     }
+
+    /// Loads the type's name, as [`load_name`](Self::load_name) does.
+    pub(crate) fn load_type_name(&self) -> Result<String, Corrupt> {
+        load_text(&self.type_name_bytes, &self.type_name)
+            .map_err(|found| Corrupt::new("type_name_bytes", found, "at most 176"))
+    }
+
+    /// Stores the type's name, of which the caller has checked the length.
+    pub(crate) fn store_type_name(&self, name: &str) {
+        store_text(&self.type_name_bytes, &self.type_name, name);
+    }
+}
+
+/// Loads a text, replacing what is not UTF-8; fails with a length beyond the field.
+fn load_text(bytes: &AtomicU32, field: &[AtomicU8]) -> Result<String, u64> {
+    let bytes = bytes.load(Ordering::Relaxed);
+    let field = field.get(..bytes as usize).ok_or(u64::from(bytes))?;
+    let bytes: Vec<u8> = field
+        .iter()
+        .map(|byte| byte.load(Ordering::Relaxed))
+        .collect();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Stores a text and its length.
+fn store_text(bytes: &AtomicU32, field: &[AtomicU8], text: &str) {
+    let mut stored = 0;
+    for (field, &byte) in field.iter().zip(text.as_bytes()) {
+        field.store(byte, Ordering::Relaxed);
+        stored += 1;
+    }
+    bytes.store(stored, Ordering::Relaxed);
 }
 
 impl Side {
@@ -394,6 +416,9 @@ pub enum Framing {
     Lines,
     /// Frames, which a length of four bytes, big-endian, precedes outside the channel.
     Length,
+    /// Values of one type, whose name and size stand in the segment: see
+    /// [`Channel::typed_producer`](crate::Channel::typed_producer).
+    Typed,
 }
 
 impl Framing {
@@ -404,6 +429,7 @@ impl Framing {
             Self::Raw => 2,
             Self::Lines => 3,
             Self::Length => 4,
+            Self::Typed => 5,
         }
     }
 
@@ -414,6 +440,7 @@ impl Framing {
             2 => Some(Self::Raw),
             3 => Some(Self::Lines),
             4 => Some(Self::Length),
+            5 => Some(Self::Typed),
             _ => None,
         }
     }
@@ -427,6 +454,7 @@ impl std::fmt::Display for Framing {
             Self::Raw => "raw",
             Self::Lines => "lines",
             Self::Length => "length",
+            Self::Typed => "typed",
         })
     }
 }

@@ -7,8 +7,10 @@
 //! successor. Both objects show in `ipcs`, and the last one out of a stream that has ended removes
 //! them.
 //!
-//! Start with [`Channel`]. What stands in the segment is in `docs/layout.md`, what the two processes
-//! say to each other in `docs/protocol.md`.
+//! Start with [`Channel`]. Streams of bytes go through [`ByteWriter`] and [`ByteReader`], values of
+//! one type through [`Channel::typed_producer`], and with the feature `serde` whatever that
+//! serializes through `Channel::serde_producer`. What stands in the segment is in `docs/layout.md`,
+//! what the two processes say to each other in `docs/protocol.md`.
 
 #![cfg_attr(
     not(test),
@@ -31,12 +33,17 @@ mod layout;
 mod limits;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod message_type;
 mod producer;
 mod recovery;
 mod ring;
 mod semaphores;
+#[cfg(feature = "serde")]
+mod serialized;
 mod slots;
+mod stream;
 mod sync;
+mod typed;
 
 pub use address::Address;
 pub use cancel::Canceller;
@@ -54,5 +61,13 @@ pub use geometry::{Geometry, MAX_SLOT_BYTES, MAX_SLOTS};
 pub use layout::{Framing, INLINE_BYTES, Sync};
 pub use producer::{Loan, Producer};
 pub use semaphores::Calls;
+#[cfg(feature = "serde")]
+pub use serialized::{
+    DecodeError, EncodeError, SerdeConsumer, SerdeMessage, SerdeProducer, SerdeRecvError,
+    SerdeSendError,
+};
+pub use stream::{ByteReader, ByteWriter};
+pub use typed::{PlainData, TypedConsumer, TypedLoan, TypedMessage, TypedProducer};
 
+pub use bytemuck;
 pub use sysv_ipc::{Key, Mode};

@@ -212,12 +212,21 @@ impl Producer {
         messages: &[&[u8]],
         deadline: Deadline,
     ) -> Result<usize, SendError> {
-        let Some(first) = messages.first() else {
+        self.send_each(messages.iter().copied(), deadline)
+    }
+
+    /// Sends messages in one exchange, as [`send_batch_deadline`](Self::send_batch_deadline) does.
+    pub(crate) fn send_each<'a>(
+        &mut self,
+        messages: impl Iterator<Item = &'a [u8]> + Clone,
+        deadline: Deadline,
+    ) -> Result<usize, SendError> {
+        let Some(first) = messages.clone().next() else {
             return Ok(0);
         };
         self.check_length(first.len())?;
         let wanted = messages
-            .iter()
+            .clone()
             .take_while(|message| self.check_length(message.len()).is_ok());
         // More than a ring full cannot be granted anyway.
         let wanted = wanted.take(self.geometry().slot_count() as usize).count();
@@ -225,7 +234,7 @@ impl Producer {
         let granted = self.gate.acquire(&mut self.view, wanted, deadline)?; // P(EMPTY)
         crash_point!("producer-permitted");
         let mut position = self.view.tail;
-        for message in messages.iter().take(granted as usize) {
+        for message in messages.take(granted as usize) {
             let place = self.choose_place(message.len())?;
             let length = self.check_length(message.len())?;
             self.view

@@ -1,6 +1,10 @@
 //! Goal: with 16 credits a message costs each side at least one semaphore call, and the slower side, which
-//! hardly ever waits, at most 1.1. Method: two processes (this test, started again) stream a million
+//! hardly ever waits, little more. Method: two processes (this test, started again) stream a million
 //! messages of 64 bytes one by one through 64 slots, and print their own counts.
+//!
+//! With a processor each it is about 1.06. Where the two share one, they fill and empty the whole ring in
+//! turn: for 64 messages 64 posts, 5 tries (16, 16, 16, 15 and the newest one alone) and one wait, which
+//! is a refused try, a test of the peer's role and a sleep.
 
 mod watchdog;
 
@@ -10,6 +14,8 @@ use anyhow::{Context as _, Result, ensure};
 use semring::{Address, Calls, Channel};
 
 const MESSAGES: u64 = 1_000_000;
+/// Calls per message where the two take turns.
+const IN_TURN: f64 = (64 + 5 + 3) as f64 / 64.0;
 
 fn channel(credits: u32) -> Result<Channel> {
     let name = std::env::var("CREDITS_CHANNEL")?;
@@ -96,7 +102,7 @@ fn a_message_costs_little_more_than_the_call_that_posts() -> Result<()> {
         "producer {producer}, consumer {consumer}"
     );
     ensure!(
-        producer.min(consumer) <= 1.1,
+        producer.min(consumer) <= IN_TURN,
         "producer {producer}, consumer {consumer}"
     );
     Ok(())

@@ -54,6 +54,31 @@ fn what_one_consumer_saw_is_marked_for_all_after_it() -> Result<()> {
     Ok(())
 }
 
+/// A message that is put back and received again was redelivered once.
+#[test]
+fn a_redelivered_message_is_counted_once() -> Result<()> {
+    let _watchdog = watchdog::watch("a_redelivered_message_is_counted_once");
+    let channel = channel("counted")?;
+    let mut producer = channel.producer()?;
+    producer.send_batch(&[b"a", b"b"])?;
+    let mut first = channel.consumer()?;
+    first.recv()?.context("a message")?.put_back();
+    drop(first);
+    let mut second = channel.consumer()?;
+    for _ in 0..3 {
+        second.recv()?.context("a message")?.put_back();
+    }
+    second.recv_batch(2)?.context("both")?.release()?;
+    // Where the counter stands: docs/layout.md.
+    let memory = second.link().segment().attach_read_only()?;
+    let counted = memory.load_u64(1024 + 296)?;
+    ensure!(counted == 1, "counted {counted}");
+    producer.close()?;
+    ensure!(second.recv()?.is_none());
+    ensure!(second.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
 /// Following goes past the end that was returned, not past one that is yet to come.
 #[test]
 fn every_end_is_told_once() -> Result<()> {

@@ -102,7 +102,7 @@ fn fields_of_four_bytes() {
             (44, number(0), &["sync is 0, expected 1"]),
             (44, number(7), &["sync is 7, expected 1"]),
             (68, number(4), &["semaphore_count is 4, expected 5"]),
-            (72, number(9), &["framing is 9, expected 0 to 4"]),
+            (72, number(9), &["framing is 9, expected 0 to 5"]),
             (76, number(2), &["consumer_count is 2, expected 1"]),
             (
                 128,

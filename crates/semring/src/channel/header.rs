@@ -11,6 +11,7 @@ use crate::clock::now_ns;
 use crate::error::{AttachReason, Corrupt, Role};
 use crate::geometry::{self, Geometry};
 use crate::layout::{HEADER_BYTES, Identity, MAGIC, SEMAPHORES, Side, UNFINISHED, VERSION};
+use crate::message_type::{self, MessageType};
 use crate::ring::Mapping;
 use crate::semaphores::{Kernel, Semaphores};
 use crate::{Framing, Sync};
@@ -137,6 +138,7 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
         .sync
         .store(channel.sync.unwrap_or_default().to_bits(), relaxed);
     identity.framing.store(channel.framing.to_bits(), relaxed);
+    message_type::store(identity, channel.message_type.as_ref());
     identity
         .semaphore_id
         .store(setup.kernel.set().id(), relaxed);
@@ -183,6 +185,7 @@ fn check(
     check_identity(setup.channel, identity)?;
     check_request(setup.channel, identity, geometry)?;
     let framing = check_framing(setup.channel, identity)?;
+    check_type(setup.channel, identity, geometry)?;
     let id = setup.kernel.set().id();
     if identity.semaphore_id.load(relaxed) != id {
         adopt(setup, identity, id, others)?;
@@ -266,7 +269,7 @@ fn check_request(
 fn check_framing(channel: &Channel, identity: &Identity) -> Result<Framing, Obstacle> {
     let bits = identity.framing.load(Ordering::Relaxed);
     let Some(found) = Framing::from_bits(bits) else {
-        return Err(Corrupt::new("framing", bits.into(), "0 to 4").into());
+        return Err(Corrupt::new("framing", bits.into(), "0 to 5").into());
     };
     let asked: Vec<Framing> = channel.framings().collect();
     if asked.contains(&found) {
@@ -282,4 +285,17 @@ pub(super) fn load_nonce(identity: &Identity) -> [u8; 16] {
         *bytes = field.load(Ordering::Relaxed).to_ne_bytes();
     }
     nonce
+}
+
+/// Checks that the messages are of the type that was asked for, or of none.
+fn check_type(channel: &Channel, identity: &Identity, geometry: Geometry) -> Result<(), Obstacle> {
+    let Some(asked) = &channel.message_type else {
+        return Ok(message_type::check_untyped(identity)?);
+    };
+    let found = MessageType::load(identity, geometry.slot_bytes())?;
+    if found == *asked {
+        return Ok(());
+    }
+    let (found, asked) = (found.to_string(), asked.to_string());
+    Err(AttachReason::Type { found, asked }.into())
 }
