@@ -201,9 +201,9 @@ impl Figures {
     }
 }
 
-/// Prints a line on standard error. A standard error that is gone is no reason to fail.
+/// Prints a line on standard error, in one write. A standard error that is gone is no reason to fail.
 fn complain(name: &str, text: impl Display) {
-    let _ = writeln!(io::stderr(), "{name}: {text}");
+    let _ = io::stderr().write_all(format!("{name}: {text}\n").as_bytes());
 }
 
 /// Ends a program: says on standard error what went wrong, in one line, and returns its exit code. An

@@ -1,10 +1,11 @@
-//! Goal: with 16 credits a message costs each side at least one semaphore call, and the slower side, which
-//! hardly ever waits, little more. Method: two processes (this test, started again) stream a million
-//! messages of 64 bytes one by one through 64 slots, and print their own counts.
+//! Goal: with 16 credits a message costs each side at least one semaphore call, and little more. Method:
+//! two ends that fill and empty a ring in turn, of which each call is accounted for; and two processes
+//! (this test, started again) that stream a million messages of 64 bytes one by one through 64 slots, and
+//! print their own counts.
 //!
-//! With a processor each it is about 1.06. Where the two share one, they fill and empty the whole ring in
-//! turn: for 64 messages 64 posts, 5 tries (16, 16, 16, 15 and the newest one alone) and one wait, which
-//! is a refused try, a test of the peer's role and a sleep.
+//! With a processor each, the slower side, which hardly ever waits, needs about 1.06. Whatever else the
+//! machine does makes them wait more, so of the two processes only as much is demanded as no scheduling
+//! can take from them, and no side without credits, which needs 2, could reach.
 
 mod watchdog;
 
@@ -14,8 +15,8 @@ use anyhow::{Context as _, Result, ensure};
 use semring::{Address, Calls, Channel};
 
 const MESSAGES: u64 = 1_000_000;
-/// Calls per message where the two take turns.
-const IN_TURN: f64 = (64 + 5 + 3) as f64 / 64.0;
+/// Calls per message, at most, of the slower of two processes.
+const AT_MOST: f64 = 1.5;
 
 fn channel(credits: u32) -> Result<Channel> {
     let name = std::env::var("CREDITS_CHANNEL")?;
@@ -89,6 +90,40 @@ fn calls_per_message(child: Child) -> Result<f64> {
     Ok(calls / MESSAGES as f64)
 }
 
+/// 64 messages: 5 tries, for 16, 16, 16, 15 and the newest permit alone, 64 posts, and nothing else.
+#[test]
+fn a_ring_that_is_filled_and_emptied_in_turn() -> Result<()> {
+    let _watchdog = watchdog::watch("a_ring_that_is_filled_and_emptied_in_turn");
+    let name = format!("credits-in-turn-{}", std::process::id());
+    let channel = Channel::new(Address::named(&name)?)
+        .slots(64)
+        .slot_bytes(64);
+    let channel = channel.credits(16);
+    let (mut producer, mut consumer) = (channel.producer()?, channel.consumer()?);
+    for turn in 1..=100 {
+        for _ in 0..64 {
+            producer.send(&[7; 64])?;
+        }
+        for _ in 0..64 {
+            ensure!(consumer.recv()?.is_some_and(|message| *message == [7; 64]));
+        }
+        for calls in [producer.calls(), consumer.calls()] {
+            ensure!(
+                (calls.tries, calls.posts) == (5 * turn, 64 * turn),
+                "{calls:?}"
+            );
+            ensure!(
+                (calls.refused, calls.sleeps, calls.tests) == (0, 0, 0),
+                "{calls:?}"
+            );
+        }
+    }
+    producer.close()?;
+    ensure!(consumer.recv()?.is_none());
+    consumer.close()?;
+    Ok(())
+}
+
 #[test]
 fn a_message_costs_little_more_than_the_call_that_posts() -> Result<()> {
     let _watchdog = watchdog::watch("a_message_costs_little_more_than_the_call_that_posts");
@@ -102,7 +137,7 @@ fn a_message_costs_little_more_than_the_call_that_posts() -> Result<()> {
         "producer {producer}, consumer {consumer}"
     );
     ensure!(
-        producer.min(consumer) <= IN_TURN,
+        producer.min(consumer) <= AT_MOST,
         "producer {producer}, consumer {consumer}"
     );
     Ok(())

@@ -1,6 +1,6 @@
 //! The demonstration's writer, P1, told in its own words.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use semring::{CloseOutcome, Framing, Link, Producer};
 use semring_cli::arguments::WriterArguments;
 use semring_cli::{Farewell, Program, Report, Story, demo};
@@ -18,7 +18,7 @@ pub fn run(program: &mut Program, arguments: &WriterArguments) -> Result<()> {
     let result = tell_objects(&mut story, producer.link())
         .and_then(|()| exchange_all(program, arguments, &mut story, &mut producer, &mut report));
     report.stop();
-    let complete = report.messages == u64::from(arguments.count);
+    let complete = i32::try_from(report.messages) == Ok(arguments.count);
     let farewell = Farewell::of_producer(producer, complete);
     let result = result.and_then(|()| tell_end(&mut story, &farewell));
     program.conclude_story(result, &farewell, &report)
@@ -40,8 +40,7 @@ fn exchange_all(
             "Message #{counter} from Writer Process (PID: {})",
             std::process::id()
         );
-        let number = i32::try_from(counter).context("more messages than the counter can hold")?;
-        let message = demo::encode(number, &text);
+        let message = demo::encode(counter, &text);
         waiting.for_room(producer)?;
         producer.send(&message)?;
         report.count(1, message.len() as u64);

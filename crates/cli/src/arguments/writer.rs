@@ -42,9 +42,10 @@ pub struct WriterArguments {
         value_name = "N",
         default_value_t = 5,
         conflicts_with = "file",
+        value_parser = clap::value_parser!(i32).range(0..),
         help_heading = "Demonstration"
     )]
-    pub count: u32,
+    pub count: i32,
 
     /// Time between two numbered messages
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration, conflicts_with = "file", help_heading = "Demonstration")]
