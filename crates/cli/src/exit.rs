@@ -7,6 +7,8 @@ use semring::{
     AddressError, AttachError, AttachReason, Corrupt, DrainError, Fault, RecvError, SendError,
 };
 
+use crate::report::say;
+
 /// Says how a program ended. 2, for a mistake on the command line, is clap's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -104,7 +106,7 @@ pub fn finish(program: &str, result: Result<(), Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{program}: {error:#}");
+            say(format_args!("{program}: {error:#}"));
             ExitCode::from(exit_of(&error) as u8)
         }
     }

@@ -17,6 +17,6 @@ mod wait;
 pub use advice::{give_up, on_channel};
 pub use arguments::ChannelArguments;
 pub use exit::{Exit, exit_of, finish};
-pub use report::Report;
+pub use report::{Report, say};
 pub use values::{count, duration, key, mode, size};
 pub use wait::{Patience, until_it_appears};

@@ -1,7 +1,14 @@
 //! What was done, in one line.
 
 use std::fmt;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
+
+/// Says a line on standard error, in one write. That nobody can hear it is no reason to fail, as
+/// `eprintln!` would.
+pub fn say(line: impl fmt::Display) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
 
 /// Counts messages and bytes, and prints them with the time they took.
 #[derive(Debug, Clone)]

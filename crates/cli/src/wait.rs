@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use semring::{AttachError, AttachReason, Deadline};
 
+use crate::report::say;
+
 /// How long a program waits before it says for what.
 const SILENT: Duration = Duration::from_secs(1);
 /// How often a program looks for a channel that is not there yet.
@@ -44,7 +46,7 @@ impl Patience {
                 result => return result,
             }
             self.told = true;
-            eprintln!("{}", notice(subject));
+            say(notice(subject));
         }
         operation(subject, deadline)
     }
