@@ -26,6 +26,10 @@ pub struct Arguments {
     #[arg(long, value_enum, value_name = "EXTENT")]
     pub injections: Option<Extent>,
 
+    /// Of the injections, only those whose program and call hold this: `reader -o, first: semop`
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "injections")]
+    pub only: String,
+
     /// Where the random choices start from, to repeat a run [default: the time]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -43,8 +43,8 @@ const WORKERS: usize = 4;
 /// More calls than any program makes here: who comes so far hangs.
 const MOST_CALLS: usize = 2_000;
 
-/// Runs the injections and prints what came out.
-pub fn run(extent: Extent, seed: Option<u64>) -> Result<()> {
+/// Runs the injections, or only those whose `program: call` holds a text, and prints what came out.
+pub fn run(extent: Extent, only: &str, seed: Option<u64>) -> Result<()> {
     let seed = seed.unwrap_or_else(|| Rng::new().u64(..1 << 32));
     println!("injections: {extent:?}, seed {seed}");
     if let Some(reason) = trace::obstacle() {
@@ -54,7 +54,7 @@ pub fn run(extent: Extent, seed: Option<u64>) -> Result<()> {
     let mut table = Table::default();
     let next = AtomicUsize::new(0);
     let done = thread::scope(|scope| {
-        let work = || play_all(extent, seed, &next);
+        let work = || play_all(extent, only, seed, &next);
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
         let results = workers.into_iter().map(thread::ScopedJoinHandle::join);
         results.collect::<Vec<_>>()
@@ -71,7 +71,7 @@ pub fn run(extent: Extent, seed: Option<u64>) -> Result<()> {
 }
 
 /// Takes one play after the other from those that nobody has taken yet.
-fn play_all(extent: Extent, seed: u64, next: &AtomicUsize) -> Result<Table> {
+fn play_all(extent: Extent, only: &str, seed: u64, next: &AtomicUsize) -> Result<Table> {
     let mut all = Table::default();
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
@@ -82,6 +82,9 @@ fn play_all(extent: Extent, seed: u64, next: &AtomicUsize) -> Result<Table> {
         let mut rng = Rng::with_seed(seed + index as u64);
         let calls = discover(play).with_context(|| format!("{}, without a failure", play.name))?;
         for (call, range) in &calls {
+            if !format!("{}: {call}", play.name).contains(only) {
+                continue;
+            }
             match extent {
                 Extent::Quick => sample(play, call, *range, &mut rng, &mut table)?,
                 Extent::Full => exhaust(play, call, range.0, &mut table)?,

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         Some(Part::Producer(task)) => side::produce(task),
         Some(Part::Consumer(task)) => side::consume(task),
         None => match arguments.injections {
-            Some(extent) => injections::run(extent, arguments.seed),
+            Some(extent) => injections::run(extent, &arguments.only, arguments.seed),
             None => supervisor::run(&arguments),
         },
     };
