@@ -54,13 +54,13 @@ fn may_time_out(trial: &Trial<'_>) -> bool {
         || trial.play.kind == Kind::Flag && removal_failed(trial)
 }
 
-/// Says whether the answer was untrue, so that somebody may take what is there for gone, or for still in
-/// use, and leave it without a word.
-fn may_be_left(trial: &Trial<'_>) -> bool {
-    let gone = ["EAGAIN", "EIDRM", "EINVAL"];
-    let untrue = gone.iter().any(|what| is_injected(trial, what));
-    let object = |injection: &Injection| matches!(&*injection.call, "semop" | "semctl" | "shmctl");
-    untrue && trial.injection.is_some_and(object) || removal_failed(trial)
+/// Says whether the answer was untrue, so that what is there may be taken for gone, or for still in use:
+/// a peer for dead, an object for one that somebody else removes.
+fn is_untrue(trial: &Trial<'_>) -> bool {
+    trial.injection.is_some_and(|Injection { call, what, .. }| {
+        matches!(*what, "EAGAIN" | "EIDRM" | "EINVAL" | "ERANGE")
+            && matches!(&**call, "semop" | "semctl" | "shmctl")
+    })
 }
 
 fn is_injected(trial: &Trial<'_>, what: &str) -> bool {
@@ -98,7 +98,8 @@ fn judge_end(trial: &Trial<'_>, ended: &Ended) -> Result<()> {
         // Whoever comes after the two finds a channel that works.
         _ if ended.number > 0 => may_time_out(trial),
         (Some(1 | 5), _) => victim,
-        (Some(3), _) => !flag,
+        // Only the victim's failure is a reason to take a side for lost.
+        (Some(3), _) => !flag && (is_untrue(trial) || !victim && !victim_is_done(trial)),
         // A flag's writer removes its segment even when it fails.
         (Some(6), _) => victim || flag,
         _ => false,
@@ -110,6 +111,10 @@ fn judge_end(trial: &Trial<'_>, ended: &Ended) -> Result<()> {
         judge_sentence(ended, flag)?;
     }
     Ok(())
+}
+
+fn victim_is_done(trial: &Trial<'_>) -> bool {
+    trial.victim().is_some_and(|victim| trial.is_done(victim))
 }
 
 /// One sentence, beside those that only say what is waited for, and it starts with the program's name.
@@ -149,7 +154,7 @@ fn judge_objects(trial: &Trial<'_>) -> Result<()> {
         "LEAK: {} at the end",
         at_the_end.join(" and ")
     );
-    if trial.left.is_empty() || may_be_left(trial) {
+    if trial.left.is_empty() || is_untrue(trial) || removal_failed(trial) {
         return Ok(());
     }
     // Victim and peer had ended, or one of them waited for a successor, which found what was left.
