@@ -361,7 +361,9 @@ pub struct RemoveError {
     pub reason: AttachReason,
 }
 
-/// Says what stood in the way of attaching to a channel. Nothing was changed or removed.
+/// Says what stood in the way of attaching to a channel. Nothing was changed or removed, and what the
+/// attempt had made is gone again; but if the kernel refused the SETUP lock itself, a semaphore set made
+/// for it stays, untouched and named in the text, for the next attempt.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttachReason {

@@ -19,9 +19,14 @@ pub(crate) fn claim(semaphores: &impl Semaphores, ring: &Ring, role: Role) -> Re
     crash_point!("attach-claimed");
     ring.set_word(role, ring.word(role).attached_next());
     crash_point!("attach-word-set");
-    repair(semaphores, ring)?;
+    let repaired = repair(semaphores, ring);
+    if repaired.is_err() {
+        // The role goes back as a death would give it back: this process may live on, and try again.
+        // If that fails too, the first error is the one to report.
+        let _ = semaphores.leave(role);
+    }
     crash_point!("attach-repaired");
-    Ok(true)
+    repaired.map(|()| true)
 }
 
 /// Takes away what is certainly surplus, so that counts stay bounded however often sides restart.

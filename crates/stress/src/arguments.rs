@@ -3,6 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 use semring_cli::count;
 
+use crate::injections::Extent;
+
 /// Streams messages between two processes, kills them, starts successors, and verifies every byte.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -19,6 +21,14 @@ pub struct Arguments {
     /// `crash-points`)
     #[arg(long)]
     pub crash_points: bool,
+
+    /// Instead, have every system call of the programs fail once
+    #[arg(long, value_enum, value_name = "EXTENT")]
+    pub injections: Option<Extent>,
+
+    /// Of the injections, only those whose program and call hold this: `reader -o, first: semop`
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "injections")]
+    pub only: String,
 
     /// Where the random choices start from, to repeat a run [default: the time]
     #[arg(long, value_name = "N")]

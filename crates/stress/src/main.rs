@@ -9,6 +9,7 @@
 mod arguments;
 #[cfg(feature = "crash-points")]
 mod crashes;
+mod injections;
 mod ledger;
 mod message;
 mod pair;
@@ -28,7 +29,10 @@ fn main() -> ExitCode {
     let result = match &arguments.part {
         Some(Part::Producer(task)) => side::produce(task),
         Some(Part::Consumer(task)) => side::consume(task),
-        None => supervisor::run(&arguments),
+        None => match arguments.injections {
+            Some(extent) => injections::run(extent, &arguments.only, arguments.seed),
+            None => supervisor::run(&arguments),
+        },
     };
     semring_cli::finish("stress", result)
 }

@@ -13,7 +13,9 @@ use std::process::Command;
 use semring::{Address, Key, Mode};
 use sysv_ipc::{Segment, SemaphoreSet};
 
-use common::{FULL, Place, assert_same, program_with, pseudo_random, reader, skip, writer};
+use common::{
+    FULL, Place, assert_same, copy_program, program_with, pseudo_random, reader, skip, writer,
+};
 
 /// The user `nobody`.
 const OTHER_USER: u32 = 65534;
@@ -192,7 +194,7 @@ fn as_another_user(place: &Place, arguments: &str) -> Option<Command> {
     }
     let copy = place.path("writer");
     fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::copy(writer(), &copy).unwrap();
+    copy_program(writer(), &copy);
     let mut command = program_with(&copy, arguments);
     command.uid(OTHER_USER).gid(OTHER_USER);
     if let Err(error) = program_as_other(&copy).status() {
@@ -282,7 +284,7 @@ fn what_is_closed_to_us_is_refused() {
     };
     let words = [
         "belongs to another program",
-        "its mode gives this user no access",
+        "it belongs to user 0, and its mode 0600 gives this user no access",
     ];
     assert_refused(&place, &mut other, &words);
     assert_still_whole(&place, &data, "");

@@ -23,48 +23,54 @@ use crate::{Consumer, Framing, Producer};
 pub(super) fn producer(channel: &Channel) -> Result<Producer, AttachReason> {
     repeat(channel.setup_limit, |deadline| {
         with_setup(channel, Role::Producer, deadline, |setup| {
-            let place = find_place(setup)?;
-            let slots = FreeSlots::find(&place.ring, place.positions.0, place.positions.1)?;
-            let mut reported = Reported::default();
-            // A consumer that was gone before this producer came is nobody's loss.
-            if setup.kernel.is_free(Role::Consumer)? {
-                reported.set(place.ring.word(Role::Consumer).epoch());
-            }
-            let link = take_role(setup, &place)?;
-            let gate = strict(setup, reported);
-            Ok(Producer::new(
-                place.ring,
-                gate,
-                link,
-                slots,
-                place.positions,
-            ))
+            with_place(setup, |place| produce_at(setup, place))
         })
     })
+}
+
+fn produce_at(setup: &Setup<'_>, place: Place) -> Result<Producer, Obstacle> {
+    let slots = FreeSlots::find(&place.ring, place.positions.0, place.positions.1)?;
+    let mut reported = Reported::default();
+    // A consumer that was gone before this producer came is nobody's loss.
+    if setup.kernel.is_free(Role::Consumer)? {
+        reported.set(place.ring.word(Role::Consumer).epoch());
+    }
+    let link = take_role(setup, &place)?;
+    let gate = strict(setup, reported);
+    Ok(Producer::new(
+        place.ring,
+        gate,
+        link,
+        slots,
+        place.positions,
+    ))
 }
 
 /// Attaches as the consumer.
 pub(super) fn consumer(channel: &Channel) -> Result<Consumer, AttachReason> {
     repeat(channel.setup_limit, |deadline| {
         with_setup(channel, Role::Consumer, deadline, |setup| {
-            let place = find_place(setup)?;
-            let mut reported = Reported::default();
-            // A stream whose end somebody has seen is over: wait for the next one.
-            let word = place.ring.word(Role::Producer);
-            let end_seen = place
-                .ring
-                .side(Role::Consumer)
-                .end_seen
-                .load(Ordering::Acquire);
-            let ended = matches!(word.state(), State::Closed | State::Interrupted);
-            if ended && end_seen == word.epoch() {
-                reported.set(word.epoch());
-            }
-            let link = take_role(setup, &place)?;
-            let gate = strict(setup, reported);
-            Ok(Consumer::new(place.ring, gate, link, place.positions))
+            with_place(setup, |place| consume_at(setup, place))
         })
     })
+}
+
+fn consume_at(setup: &Setup<'_>, place: Place) -> Result<Consumer, Obstacle> {
+    let mut reported = Reported::default();
+    // A stream whose end somebody has seen is over: wait for the next one.
+    let word = place.ring.word(Role::Producer);
+    let end_seen = place
+        .ring
+        .side(Role::Consumer)
+        .end_seen
+        .load(Ordering::Acquire);
+    let ended = matches!(word.state(), State::Closed | State::Interrupted);
+    if ended && end_seen == word.epoch() {
+        reported.set(word.epoch());
+    }
+    let link = take_role(setup, &place)?;
+    let gate = strict(setup, reported);
+    Ok(Consumer::new(place.ring, gate, link, place.positions))
 }
 
 fn strict(setup: &Setup<'_>, reported: Reported) -> Strict<Kernel> {
@@ -123,12 +129,16 @@ struct Place {
     positions: (u64, u64),
 }
 
-/// Finds or makes the segment, attaches to it, and checks everything in it, or writes it.
-fn find_place(setup: &Setup<'_>) -> Result<Place, Obstacle> {
+/// Finds or makes the segment, attaches to it, checks everything in it or writes it, and goes on with
+/// `action`. Should anything fail, a segment that was made here is removed again.
+fn with_place<T>(
+    setup: &Setup<'_>,
+    action: impl FnOnce(Place) -> Result<T, Obstacle>,
+) -> Result<T, Obstacle> {
     let (segment, created) = find_or_make_segment(setup)?;
-    let result = check_place(setup, segment, created);
+    let result = check_place(setup, segment, created).and_then(action);
     if result.is_err() && created {
-        // Nothing is left behind; it was made a moment ago, under the lock.
+        // It was made a moment ago, under the lock.
         let _ = segment.remove();
     }
     result
@@ -203,12 +213,7 @@ fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
         kernel,
         ..
     } = setup;
-    let claimed = recovery::claim(kernel, &place.ring, *role);
-    if place.created && !matches!(claimed, Ok(true)) {
-        // Nothing is left behind.
-        let _ = place.segment.remove();
-    }
-    if !claimed? {
+    if !recovery::claim(kernel, &place.ring, *role)? {
         return Err(role_taken(None, *role, kernel.set()).into());
     }
     let pid = std::process::id();

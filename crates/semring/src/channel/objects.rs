@@ -62,7 +62,14 @@ pub(super) fn check_set(
     mode: Mode,
 ) -> Result<(), AttachReason> {
     let object = "semaphore set";
-    let stat = set.stat().map_err(|error| unreadable(error, object))?;
+    let stat = set.stat().map_err(|error| {
+        let listed = || {
+            let mut sets = sysv_ipc::semaphore_sets().ok()?.into_iter();
+            sets.find(|entry| entry.set == set)
+                .map(|entry| entry.permissions)
+        };
+        unreadable(error, object, address, mode, listed)
+    })?;
     check_permissions(&stat.permissions, address, mode, object)?;
     if stat.count != usize::from(SEMAPHORES) {
         let evidence = format!(
@@ -81,7 +88,15 @@ pub(super) fn check_segment(
     mode: Mode,
 ) -> Result<SegmentStat, AttachReason> {
     let object = "segment";
-    let stat = segment.stat().map_err(|error| unreadable(error, object))?;
+    let stat = segment.stat().map_err(|error| {
+        let listed = || {
+            let mut segments = sysv_ipc::segments().ok()?.into_iter();
+            segments
+                .find(|entry| entry.segment == segment)
+                .map(|entry| entry.permissions)
+        };
+        unreadable(error, object, address, mode, listed)
+    })?;
     check_permissions(&stat.permissions, address, mode, object)?;
     if stat.bytes < HEADER_BYTES {
         let evidence = format!(
@@ -93,15 +108,36 @@ pub(super) fn check_segment(
     Ok(stat)
 }
 
-/// An object that may not even be looked at belongs to somebody else.
-fn unreadable(error: sysv_ipc::Error, object: &'static str) -> AttachReason {
-    match error.kind() {
-        ErrorKind::AccessDenied => AttachReason::Foreign {
-            object,
-            evidence: "its mode gives this user no access".to_owned(),
-        },
-        _ => AttachReason::System(error),
+/// An object that may not even be looked at belongs to somebody else, whom `/proc` names.
+fn unreadable(
+    error: sysv_ipc::Error,
+    object: &'static str,
+    address: &Address,
+    mode: Mode,
+    listed: impl FnOnce() -> Option<Permissions>,
+) -> AttachReason {
+    if error.kind() != ErrorKind::AccessDenied {
+        return AttachReason::System(error);
     }
+    let permissions = listed();
+    if let Some(permissions) = &permissions
+        && let Err(reason) = check_permissions(permissions, address, mode, object)
+    {
+        return reason;
+    }
+    let evidence = permissions.map_or_else(
+        || "its mode gives this user no access".to_owned(),
+        |Permissions {
+             owner_user_id,
+             mode,
+             ..
+         }| {
+            format!(
+                "it belongs to user {owner_user_id}, and its mode {mode} gives this user no access"
+            )
+        },
+    );
+    AttachReason::Foreign { object, evidence }
 }
 
 /// The creator counts as much as the owner: who makes an object can give it away and keep all

@@ -98,7 +98,9 @@ pub(super) fn with_setup<T>(
 ) -> Result<T, Obstacle> {
     channel.new_geometry()?;
     let (set, made_set) = find_or_make_set(channel)?;
-    objects::check_set(set, channel.address(), channel.mode)?;
+    if !made_set {
+        objects::check_set(set, channel.address(), channel.mode)?;
+    }
     let kernel = Kernel::new(set, role);
     if kernel.lock_setup(deadline)? == Waited::TimedOut {
         let pid = set.last_pid(Semaphore::Setup as u16)?;

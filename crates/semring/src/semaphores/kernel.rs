@@ -43,12 +43,16 @@ impl Kernel {
         self.calls.set(calls);
     }
 
-    /// Does one call that never waits: true when done, false when it would have had to wait.
+    /// Does one call that never waits: true when done, false when it would have had to wait. A signal
+    /// has no wait to interrupt here; should a kernel or a filter say so, the call is made again.
     fn at_once(&self, operations: &[Operation]) -> Result<bool, sysv_ipc::Error> {
-        match self.set.operate(operations) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error),
+        loop {
+            match self.set.operate(operations) {
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -93,9 +97,9 @@ impl Semaphores for Kernel {
 
     fn post(&self, semaphore: Semaphore, units: u16) -> Result<(), Fault> {
         self.count(|calls| calls.posts += 1);
-        match self.set.operate(&[Operation::add(semaphore as u16, units)]) {
+        match self.at_once(&[Operation::add(semaphore as u16, units)]) {
             Err(error) if error.kind() == ErrorKind::ValueOutOfRange => Ok(()),
-            result => Ok(result?),
+            result => Ok(result.map(drop)?),
         }
     }
 

@@ -289,6 +289,14 @@ pub fn reader() -> &'static Path {
     })
 }
 
+/// Copies a program, by another process: a test that forks meanwhile must not inherit a descriptor that
+/// makes the kernel take the copy for one that is still being written.
+#[track_caller]
+pub fn copy_program(program: &Path, copy: &Path) {
+    let copied = Command::new("cp").arg(program).arg(copy).status().unwrap();
+    assert!(copied.success(), "{} cannot be copied", program.display());
+}
+
 /// Says past the test harness's capture that a test could not run, and why.
 pub fn skip(reason: &str) {
     let test = thread::current().name().unwrap_or("?").to_owned();
