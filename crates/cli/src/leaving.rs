@@ -16,6 +16,8 @@ pub struct Farewell {
     key: Key,
     /// Whether the other side was attached, and so is the one to remove the channel.
     peer: bool,
+    /// What else is to be said of what is left.
+    remark: Option<String>,
     outcome: Result<CloseOutcome, Fault>,
 }
 
@@ -47,6 +49,7 @@ impl Farewell {
             name: link.address().name().to_owned(),
             key: link.key(),
             peer,
+            remark: None,
             outcome: Ok(CloseOutcome::RemovedBefore),
         }
     }
@@ -55,6 +58,11 @@ impl Farewell {
         self.outcome = leave();
         tracing::info!(outcome = ?self.outcome, peer = self.peer, "left {}", self.channel);
         self
+    }
+
+    /// Adds a remark on what is left.
+    pub fn remark(&mut self, remark: Option<String>) {
+        self.remark = remark;
     }
 
     /// Returns the channel's name, empty when it is known by a file or a key.
@@ -93,7 +101,10 @@ impl Farewell {
     /// Tells whether it is gone.
     #[must_use]
     pub const fn removed(&self) -> bool {
-        !matches!(self.outcome, Ok(CloseOutcome::Kept { .. }))
+        matches!(
+            self.outcome,
+            Ok(CloseOutcome::Removed | CloseOutcome::RemovedBefore)
+        )
     }
 
     /// Fails, if nothing has failed before, with what kept the channel from being left in order.
@@ -108,25 +119,38 @@ impl Farewell {
         })
     }
 
-    /// Says what is left, for whom, and how to give that up; nothing when the other side will see to it.
+    /// Says what is left, for whom, and how to give that up; nothing when the other side will see to it,
+    /// and there is no remark.
     #[must_use]
     pub fn left(&self) -> Option<String> {
+        match (self.left_in_channel(), &self.remark) {
+            (Some(left), Some(remark)) => Some(format!("{left}; {remark}")),
+            (left, remark) => left.or_else(|| remark.clone()),
+        }
+    }
+
+    fn left_in_channel(&self) -> Option<String> {
         let Self { channel, key, .. } = self;
-        let Ok(CloseOutcome::Kept { unread }) = self.outcome else {
-            return None;
-        };
         let for_whom = match self.role {
             Role::Producer => "a reader",
             Role::Consumer => "the next reader",
         };
-        let what = match (unread, self.role) {
-            (0, _) if self.peer => return None,
-            (0, Role::Producer) => format!("the end of the stream waits in {channel} for a reader"),
-            (0, Role::Consumer) => {
+        let what = match (&self.outcome, self.role) {
+            (Ok(CloseOutcome::Kept { unread: 0 }), _) if self.peer => return None,
+            (Ok(CloseOutcome::Kept { unread: 0 }), Role::Producer) => {
+                format!("the end of the stream waits in {channel} for a reader")
+            }
+            (Ok(CloseOutcome::Kept { unread: 0 }), Role::Consumer) => {
                 format!("{channel} stays, without messages, for the next writer")
             }
-            (1, _) => format!("1 message waits in {channel} for {for_whom}"),
-            _ => format!("{unread} messages wait in {channel} for {for_whom}"),
+            (Ok(CloseOutcome::Kept { unread: 1 }), _) => {
+                format!("1 message waits in {channel} for {for_whom}")
+            }
+            (Ok(CloseOutcome::Kept { unread }), _) => {
+                format!("{unread} messages wait in {channel} for {for_whom}")
+            }
+            (Ok(_), _) => return None,
+            (Err(_), _) => format!("{channel} could not be left in order, and may stay"),
         };
         Some(format!(
             "{what}; to give up what is left: `ipcrm -M {key} -S {key}`"

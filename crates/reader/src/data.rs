@@ -37,15 +37,20 @@ pub fn run(program: &mut Program, arguments: &ReaderArguments, output: &Path) ->
         result => result.with_context(|| format!("receiving into {}", sink.name())),
     };
     report.stop();
-    let farewell = Farewell::of_consumer(consumer);
+    let mut farewell = Farewell::of_consumer(consumer);
+    let result = match sink.end(farewell.removed()) {
+        Ok(remark) => {
+            farewell.remark(remark);
+            result
+        }
+        Err(error) => result.and(Err(error)),
+    };
     let figures_to = if output == Path::new("-") {
         Figures::Stderr
     } else {
         Figures::Stdout
     };
-    let result = program.conclude(result, &farewell, &report, figures_to);
-    let ended = sink.end(program, farewell.removed());
-    result.and(ended)
+    program.conclude(result, &farewell, &report, figures_to)
 }
 
 fn channel(arguments: &ReaderArguments) -> Result<Channel> {

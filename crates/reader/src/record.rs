@@ -6,14 +6,12 @@
 //! the messages come again. Or the record is ahead of the channel: the messages that come again are in
 //! the output already, and are passed over.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use semring_cli::Refused;
 
 /// The first words of a record: what it is, and the version of its form.
@@ -38,7 +36,7 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Record {
     path: PathBuf,
-    file: Flock<File>,
+    file: File,
     found: Option<Progress>,
 }
 
@@ -98,20 +96,23 @@ fn beside(output: &Path) -> PathBuf {
     name.into()
 }
 
-fn open_locked(path: &Path) -> Result<Flock<File>> {
+/// Opens the file, and locks it for as long as it is open.
+fn open_locked(path: &Path) -> Result<File> {
     let mut options = File::options();
     let options = options.read(true).write(true).create(true).truncate(false);
     let file = options
         .open(path)
         .with_context(|| format!("cannot record positions in {}", path.display()))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(file) => Ok(file),
-        Err((_, Errno::EWOULDBLOCK)) => Err(Refused(format!(
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Refused(format!(
             "another reader writes to this output, as its lock on {} shows; end it first",
             path.display()
         ))
         .into()),
-        Err((_, error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
 

@@ -283,24 +283,24 @@ impl Sink {
         self.note()
     }
 
-    /// Removes the record of an output to which nothing can be added any more; says of another one how
-    /// to go on.
-    pub fn end(self, program: &Program, channel_removed: bool) -> Result<()> {
+    /// Removes the record of an output to which nothing can be added any more; returns of another one
+    /// how to go on.
+    pub fn end(self, channel_removed: bool) -> Result<Option<String>> {
         let Some(record) = self.record else {
-            return Ok(());
+            return Ok(None);
         };
         if !self.begun {
             record.discard();
-            return Ok(());
+            return Ok(None);
         }
         if self.progress.complete || channel_removed {
-            return record.remove();
+            record.remove()?;
+            return Ok(None);
         }
-        program.say(format!(
-            "how far it came is recorded in {}; go on with `--resume`",
+        Ok(Some(format!(
+            "how far it came is recorded in {}: go on with `--resume`",
             record.path().display()
-        ));
-        Ok(())
+        )))
     }
 
     /// Removes the record of an output that an earlier reader had completed.

@@ -170,7 +170,9 @@ fn interrupted(test: &str) -> (Place, PathBuf, Running, usize) {
     let reader = reader.end();
     reader.assert_code(130);
     assert!(
-        reader.stderr.contains("go on with `--resume`"),
+        reader
+            .stderr
+            .contains("output.semring: go on with `--resume`"),
         "{reader:?}"
     );
     (place, output, writer, 150)

@@ -102,7 +102,7 @@ const ERRORS: &[(&str, &str)] = &[
         "EACCES EBUSY EIO EISDIR ENOENT ENOMEM ENOTDIR EPERM EROFS",
     ),
     ("fchmod", "EIO EPERM EROFS"),
-    ("flock", "EINTR EINVAL ENOLCK EWOULDBLOCK"),
+    ("flock", "EAGAIN EINTR EINVAL ENOLCK"),
     ("fcntl", "EACCES EAGAIN EINVAL EMFILE ENOLCK EPERM"),
     ("ioctl", "EFAULT EINVAL ENOTTY"),
     ("poll", "EFAULT EINTR EINVAL ENOMEM"),

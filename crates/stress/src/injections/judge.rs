@@ -80,6 +80,12 @@ fn removal_failed(trial: &Trial<'_>) -> bool {
 
 fn judge_end(trial: &Trial<'_>, ended: &Ended) -> Result<()> {
     let stderr = &ended.stderr;
+    let line = trial.trace.injected.as_deref().unwrap_or_default();
+    // The standard library's own call, for the seeds of its hash tables. Linux never fails it, and the
+    // library has no way to go on if it did.
+    if line.starts_with("getrandom") && line.contains("GRND_INSECURE") {
+        return Ok(());
+    }
     let panicked = stderr.contains("panicked") || ended.code() == Some(101);
     ensure!(
         !panicked && ended.signal() != Some(SIGABRT),
@@ -105,7 +111,6 @@ fn judge_end(trial: &Trial<'_>, ended: &Ended) -> Result<()> {
         _ => false,
     };
     ensure!(possible, "END of the {}: {}", ended.role, ended.status);
-    let line = trial.trace.injected.as_deref().unwrap_or_default();
     let unheard = victim && line.starts_with("write(2,");
     if matches!(ended.code(), Some(1..=6)) && !unheard {
         judge_sentence(ended, flag)?;

@@ -301,5 +301,4 @@ fn is_about_what_is_left(line: &str) -> bool {
     what.ends_with('`')
         && what.contains("; to give up what is left: `ipcrm ")
         && !what.contains(" (key ")
-        || what.starts_with("how far it came is recorded in ")
 }
