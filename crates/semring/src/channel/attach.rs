@@ -200,6 +200,11 @@ fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
         kernel,
         ..
     } = setup;
+    // The set may be a new one, in the place of one that was removed. From here on nothing is refused.
+    let identity = &place.ring.header().identity;
+    identity
+        .semaphore_id
+        .store(kernel.set().id(), Ordering::Relaxed);
     let claimed = recovery::claim(kernel, &place.ring, *role);
     if place.created && !matches!(claimed, Ok(true)) {
         // Nothing is left behind.
