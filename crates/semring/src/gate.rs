@@ -141,3 +141,6 @@ pub(crate) fn judge<V: View>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
