@@ -93,7 +93,7 @@ fn scribbling() -> Result<()> {
         for &value in &values {
             field.store(value, Ordering::Release);
             // Leaves the other a moment with each value.
-            for _ in 0..50 {
+            for _ in 0..5 {
                 std::hint::spin_loop();
             }
         }
@@ -131,7 +131,7 @@ fn a_descriptor_that_changes_between_two_looks() -> Result<()> {
     }
     let scribbler = scribbler(producer.link().segment(), DESCRIPTORS, &values)?;
     let (mut received, mut refused) = (0, 0);
-    while received < 20_000 || refused < 5_000 {
+    while received < 300_000 || refused < 50_000 {
         let length = match consumer.recv() {
             Ok(Some(message)) => {
                 let length = message.iter().map(|_| 1).sum::<usize>();
