@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Checks everything: format, lints, documentation, all tests, the model checker and that it finds
-# defects, the demonstration, a short stress run, a short comparison. Some minutes on two cores.
+# defects, the demonstration, a short stress run, some seconds of fuzzing, a short comparison. Some minutes
+# on two cores.
 #   scripts/test.sh
 set -euo pipefail
-if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,4s/^# //p' "$0"; exit; fi
+if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,5s/^# //p' "$0"; exit; fi
 source "$(dirname "$0")/common.sh"
 need cargo-fmt '`rustup component add rustfmt`'
 need cargo-clippy '`rustup component add clippy`'
@@ -22,6 +23,7 @@ step isolated cargo test --workspace --quiet
 step isolated scripts/controls.sh
 step isolated scripts/demo.sh 10ms
 step isolated scripts/stress.sh --quick
+step scripts/fuzz.sh --seconds 3
 step isolated scripts/compare.sh --quick
 
 if [ "$(objects)" != "$before" ]; then

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use semring::{
     Address, Channel, CloseOutcome, Consumer, Corrupt, Deadline, DrainError, Fault, Producer,
     RecvError, SendError,
@@ -69,6 +71,11 @@ impl Drop for Part {
     }
 }
 
+/// Ends this process with the test, however that ends.
+fn end_with_the_test() -> Result<()> {
+    Ok(set_pdeathsig(Signal::SIGKILL)?)
+}
+
 fn segment_of_the_test() -> Result<Segment> {
     Ok(Segment::from_id(std::env::var(SEGMENT)?.parse()?))
 }
@@ -83,6 +90,7 @@ fn scribbler(segment: Segment, offset: usize, values: &[u64]) -> Result<Part> {
 #[test]
 #[ignore = "the other process: writes into the segment without end"]
 fn scribbling() -> Result<()> {
+    end_with_the_test()?;
     let plan = std::env::var(SCRIBBLES)?;
     let mut numbers = plan.split(' ').map(str::parse);
     let offset: u64 = numbers.next().context("an offset")??;
@@ -433,6 +441,7 @@ fn a_peer_that_gives_the_memory_back() -> Result<()> {
 #[test]
 #[ignore = "the other process: holds a message and the role for ever"]
 fn holding() -> Result<()> {
+    end_with_the_test()?;
     let channel = Channel::new(Address::named(&std::env::var(CHANNEL)?)?);
     let mut consumer = channel.consumer()?;
     let _message = consumer.recv()?.context("a message was sent")?;
