@@ -146,3 +146,6 @@ pub(crate) fn judge<V: View>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

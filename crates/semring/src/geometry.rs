@@ -208,6 +208,17 @@ mod tests {
     }
 
     #[test]
+    fn the_numbers_are_those_of_the_byte_map() {
+        assert_eq!(MAX_SLOT_BYTES, 4_294_963_200);
+        assert_eq!(Geometry::DEFAULT_SLOT_BYTES, 65_536);
+        let geometry = |slots, bytes| Geometry::new(slots, bytes).unwrap();
+        assert_eq!(geometry(1, 1).slots_offset(), 8192);
+        assert_eq!(geometry(64, 1).slots_offset(), 8192);
+        assert_eq!(geometry(128, 1).slots_offset(), 4096 + 128 * 64);
+        assert_eq!(geometry(4, 128).segment_bytes(), 8192 + 4 * 128);
+    }
+
+    #[test]
     fn the_largest_geometry_does_not_overflow() {
         let geometry = Geometry::new(MAX_SLOTS, MAX_SLOT_BYTES).unwrap();
         assert!(geometry.segment_bytes() < 1 << 47);

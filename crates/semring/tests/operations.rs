@@ -61,6 +61,15 @@ fn messages_of_every_length_arrive() -> Result<()> {
 }
 
 #[test]
+fn a_new_channel_has_one_permit_for_each_slot() -> Result<()> {
+    let _watchdog = watchdog::watch("a_new_channel_has_one_permit_for_each_slot");
+    let (producer, consumer) = pair("permits")?;
+    let values = producer.link().semaphore_set().values()?;
+    ensure!(values == [2, 0, 1, 1, 0], "{values:?}");
+    finish(producer, consumer)
+}
+
+#[test]
 fn a_loan_is_filled_shortened_or_given_back() -> Result<()> {
     let _watchdog = watchdog::watch("a_loan_is_filled_shortened_or_given_back");
     let (mut producer, mut consumer) = pair("loans")?;

@@ -213,6 +213,11 @@ fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
         kernel,
         ..
     } = setup;
+    // The set may be a new one, in the place of one that was removed. From here on nothing is refused.
+    let identity = &place.ring.header().identity;
+    identity
+        .semaphore_id
+        .store(kernel.set().id(), Ordering::Relaxed);
     if !recovery::claim(kernel, &place.ring, *role)? {
         return Err(role_taken(None, *role, kernel.set()).into());
     }

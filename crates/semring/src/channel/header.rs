@@ -188,20 +188,19 @@ fn check(
     check_type(setup.channel, identity, geometry)?;
     let id = setup.kernel.set().id();
     if identity.semaphore_id.load(relaxed) != id {
-        adopt(setup, identity, id, others)?;
+        check_adoptable(setup, id, others)?;
     }
     Ok((geometry, framing))
 }
 
-/// Puts the new set in the place of one that was removed, when nobody uses the old one.
-fn adopt(setup: &Setup<'_>, identity: &Identity, id: i32, others: u64) -> Result<(), Obstacle> {
+/// Checks that a new set may take the place of one that was removed: when nobody uses the old one.
+fn check_adoptable(setup: &Setup<'_>, id: i32, others: u64) -> Result<(), Obstacle> {
     if objects::find_set(setup.channel.address())?.map(SemaphoreSet::id) != Some(id) {
         return Err(Obstacle::Again);
     }
     if others > 0 {
         return Err(AttachReason::SetRemoved { attached: others }.into());
     }
-    identity.semaphore_id.store(id, Ordering::Relaxed);
     Ok(())
 }
 

@@ -205,3 +205,6 @@ impl<S: Semaphores> Gate for Strict<S> {
         self.reported.set(epoch);
     }
 }
+
+#[cfg(test)]
+mod tests;
