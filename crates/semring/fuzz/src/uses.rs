@@ -8,7 +8,7 @@ use semring::{
 use crate::{Place, now};
 
 /// The fields that may be called damaged: those of docs/layout.md, and what is reckoned from them.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 22] = [
     "header_bytes",
     "segment_bytes",
     "slot_bytes",
@@ -21,6 +21,9 @@ const FIELDS: [&str; 19] = [
     "framing",
     "consumer_count",
     "name_bytes",
+    "type_bytes",
+    "type_align",
+    "type_name_bytes",
     "size of the segment",
     "tail",
     "head",
@@ -68,6 +71,7 @@ pub fn attach<T>(
                 AttachReason::Foreign { .. }
                 | AttachReason::Version { .. }
                 | AttachReason::Differs { .. }
+                | AttachReason::Framing { .. }
                 | AttachReason::SetRemoved { .. } => {}
                 reason => panic!("{reason}"),
             }
