@@ -21,6 +21,7 @@
 mod crash;
 
 mod address;
+mod barrier;
 mod cancel;
 mod channel;
 mod clock;

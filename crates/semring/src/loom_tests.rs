@@ -18,13 +18,14 @@ use std::sync::atomic::Ordering;
 use crate::channel::Link;
 use crate::crash::{Died, PLAN};
 use crate::error::{DrainError, RecvError, Role, SendError};
-use crate::gate::Reported;
+use crate::gate::adaptive::Adaptive;
 use crate::gate::strict::Strict;
+use crate::gate::{EitherGate, Reported};
 use crate::layout::State;
 use crate::ring::Ring;
 use crate::semaphores::{Kernel, Semaphore, Semaphores as _, Shared};
 use crate::slots::FreeSlots;
-use crate::{Address, Consumer, Deadline, Producer, recovery};
+use crate::{Address, Consumer, Deadline, Producer, Sync, recovery};
 
 use heap::Heap;
 
@@ -33,16 +34,18 @@ use heap::Heap;
 struct World {
     memory: Arc<Heap>,
     semaphores: Arc<Shared>,
+    sync: Sync,
     credits: u32,
     batch: u32,
 }
 
 impl World {
-    fn new(slots: u32, credits: u32, batch: u32) -> Self {
+    fn new(sync: Sync, slots: u32, credits: u32, batch: u32) -> Self {
         let memory = Heap::new(slots);
         Self {
             memory,
             semaphores: Shared::new(),
+            sync,
             credits,
             batch,
         }
@@ -52,15 +55,17 @@ impl World {
         self.memory.ring()
     }
 
-    fn gate(&self, role: Role, process: usize, reported: Reported) -> Strict<Kernel> {
+    fn gate(&self, role: Role, process: usize, reported: Reported) -> EitherGate<Kernel> {
         let kernel = Kernel::of(&self.semaphores, process, role);
-        Strict::new(
-            kernel,
-            role.awaits(),
-            role.peer().awaits(),
-            self.credits,
-            reported,
-        )
+        let (mine, theirs) = (role.awaits(), role.peer().awaits());
+        match self.sync {
+            Sync::Strict => {
+                EitherGate::Strict(Strict::new(kernel, mine, theirs, self.credits, reported))
+            }
+            Sync::Adaptive => {
+                EitherGate::Adaptive(Adaptive::new(kernel, mine, theirs, false, reported))
+            }
+        }
     }
 
     /// Attaches as `channel/attach.rs` does, without the search for kernel objects.
@@ -75,7 +80,7 @@ impl World {
             reported.set(ring.word(Role::Consumer).epoch());
         }
         assert!(setup.is_free(Role::Producer).unwrap());
-        assert!(recovery::claim(&setup, &ring, Role::Producer).unwrap());
+        assert!(recovery::claim(&setup, &ring, Role::Producer, self.sync).unwrap());
         setup.unlock_setup().unwrap();
         let gate = self.gate(Role::Producer, process, reported);
         Producer::new(ring, gate, link(Role::Producer), slots, positions)
@@ -93,7 +98,7 @@ impl World {
             reported.set(word.epoch());
         }
         assert!(setup.is_free(Role::Consumer).unwrap());
-        assert!(recovery::claim(&setup, &ring, Role::Consumer).unwrap());
+        assert!(recovery::claim(&setup, &ring, Role::Consumer, self.sync).unwrap());
         setup.unlock_setup().unwrap();
         let gate = self.gate(Role::Consumer, process, reported);
         Consumer::new(ring, gate, link(Role::Consumer), positions)
