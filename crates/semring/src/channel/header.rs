@@ -1,19 +1,25 @@
 //! The header of a segment under the SETUP lock: told from what is not one, written, checked.
 
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
 use super::Channel;
 use super::objects;
-use super::setup::{Obstacle, Setup};
+use super::setup::{BACK_OFF, Obstacle, Setup};
 use crate::clock::now_ns;
 use crate::error::{AttachReason, Corrupt, Role};
 use crate::geometry::{self, Geometry};
 use crate::layout::{HEADER_BYTES, Identity, MAGIC, SEMAPHORES, Side, UNFINISHED, VERSION};
 use crate::ring::Mapping;
 use crate::semaphores::{Kernel, Semaphores};
-use crate::{Framing, Sync};
+use crate::{Deadline, Framing, Sync};
+
+/// How long others may be attached to a segment that has lost its set before they count as its users:
+/// a look at it takes microseconds.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Checks the header, or writes it where there is none yet, and returns the sizes of the ring.
 /// `unused` says that no byte of it was ever written, `others` how many more are attached.
@@ -26,7 +32,7 @@ pub(super) fn establish(
 ) -> Result<Geometry, Obstacle> {
     // SYNC POINT: HEADER (with write). The other fields were written before.
     match mapping.header().identity.magic.load(Ordering::Acquire) {
-        MAGIC => check(setup, mapping, others),
+        MAGIC => check(setup, mapping, segment, others),
         UNFINISHED => finish(setup, mapping, segment, others),
         0 if unused => finish(setup, mapping, segment, others),
         other => Err(foreign(segment.id(), other).into()),
@@ -164,7 +170,12 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
 }
 
 /// Checks a finished header against what the kernel says and what was asked for.
-fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Geometry, Obstacle> {
+fn check(
+    setup: &Setup<'_>,
+    mapping: &Mapping,
+    segment: Segment,
+    others: u64,
+) -> Result<Geometry, Obstacle> {
     let identity = &mapping.header().identity;
     let relaxed = Ordering::Relaxed;
     let version = identity.version.load(relaxed);
@@ -180,18 +191,31 @@ fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Geometry, 
     check_request(setup.channel, identity, geometry)?;
     let id = setup.kernel.set().id();
     if identity.semaphore_id.load(relaxed) != id {
-        adopt(setup, identity, id, others)?;
+        adopt(setup, identity, segment, others)?;
     }
     Ok(geometry)
 }
 
 /// Puts the new set in the place of one that was removed, when nobody uses the old one.
-fn adopt(setup: &Setup<'_>, identity: &Identity, id: i32, others: u64) -> Result<(), Obstacle> {
+fn adopt(
+    setup: &Setup<'_>,
+    identity: &Identity,
+    segment: Segment,
+    others: u64,
+) -> Result<(), Obstacle> {
+    let id = setup.kernel.set().id();
     if objects::find_set(setup.channel.address())?.map(SemaphoreSet::id) != Some(id) {
         return Err(Obstacle::Again);
     }
-    if others > 0 {
-        return Err(AttachReason::SetRemoved { attached: others }.into());
+    // Whoever came before the set was made only looks, and is gone in a moment (`check_begun`).
+    let deadline = Deadline::after(LOOK_LIMIT);
+    let mut attached = others;
+    while attached > 0 {
+        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+            return Err(AttachReason::SetRemoved { attached }.into());
+        }
+        thread::sleep(BACK_OFF);
+        attached = segment.stat()?.attached.saturating_sub(1);
     }
     identity.semaphore_id.store(id, Ordering::Relaxed);
     Ok(())
