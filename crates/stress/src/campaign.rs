@@ -1,65 +1,55 @@
 //! Runs the scenarios, one after the other, and says what came out.
 
-use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 
-use crate::arguments::Arguments;
-use crate::pair::{Outcome, Pair};
-use crate::scenario::{self, KILLED, Scenario, Shape, Victim};
-use crate::table::Table;
+use crate::arguments::{Arguments, Kind};
+use crate::live::Live;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::table::{Row, Table};
+use crate::{scenarios, steps};
 
-/// Messages after the last kill of a long stream.
-const LAST_MESSAGES: u64 = 200;
-/// Deaths without a successor, in each shape.
-const SURVIVORS: u64 = 12;
-/// Messages of a stream that no survivor comes to the end of.
-const ENDLESS: u64 = 50_000_000;
-/// Messages of a short stream.
-const SHORT: u64 = 40;
+/// Runs the scenarios of a kind.
+type Scenarios = fn(&mut Campaign);
 
-/// Runs all scenarios and prints what came out, a line each.
+/// Every kind of scenario, in the order in which they run.
+const KINDS: [(Kind, Scenarios); 11] = [
+    (Kind::Steady, scenarios::steady::run),
+    (Kind::Kills, scenarios::kills::run),
+    (Kind::Phases, scenarios::phases::run),
+    (Kind::Survivors, scenarios::survivors::run),
+    (Kind::Stops, scenarios::stops::run),
+    (Kind::Signals, scenarios::signals::run),
+    (Kind::Removals, scenarios::removals::run),
+    (Kind::Orphans, scenarios::orphans::run),
+    (Kind::Returns, scenarios::returns::run),
+    (Kind::Points, points),
+    (Kind::Steps, steps::run),
+];
+
+/// Runs what the arguments ask for. Fails on a violation, naming the seed.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    ensure!(
+        cfg!(feature = "crash-points") || !arguments.crash_points,
+        "this program was built without its crash points: add --features crash-points"
+    );
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
-    println!("stress: seed {seed}");
-    let mut table = Table::new(seed);
-    let mut rng = Rng::with_seed(seed);
-    for scenario in scenario::steady(arguments.messages) {
-        table.row(scenario, || long_stream(&scenario, &mut rng))?;
+    let Some(soak) = arguments.soak else {
+        return one(arguments, seed);
+    };
+    let since = Instant::now();
+    let mut seeds = Rng::with_seed(seed);
+    let mut next = seed;
+    loop {
+        one(arguments, next)?;
+        if since.elapsed() >= soak {
+            return Ok(());
+        }
+        next = seeds.u64(..1_000_000_000);
     }
-    // Half of the kills meet pairs at work, half meet them while they attach, close and remove.
-    for scenario in scenario::killed(arguments.kills.div_ceil(2)) {
-        table.row(scenario, || long_stream(&scenario, &mut rng))?;
-    }
-    let kills = (arguments.kills / 2).div_ceil(KILLED.len() as u64);
-    for shape in KILLED {
-        table.row(format!("short, {shape}"), || {
-            short_streams(shape, kills, &mut rng)
-        })?;
-    }
-    for shape in KILLED {
-        table.row(format!("survivors, {shape}"), || {
-            survivors(shape, SURVIVORS, &mut rng)
-        })?;
-    }
-    if arguments.crash_points {
-        crash_points(&mut table, &mut rng)?;
-    }
-    table.end();
-    println!("stress: 0 lost, 0 gaps, 0 reordered, 0 torn, 0 hangs, nothing left behind");
-    Ok(())
-}
-
-#[cfg(feature = "crash-points")]
-fn crash_points(table: &mut Table, rng: &mut Rng) -> Result<()> {
-    crate::crashes::run(table, rng)
-}
-
-#[cfg(not(feature = "crash-points"))]
-fn crash_points(_: &mut Table, _: &mut Rng) -> Result<()> {
-    anyhow::bail!("this program was built without its crash points: add --features crash-points")
 }
 
 fn seed_of_now() -> u64 {
@@ -70,62 +60,108 @@ fn seed_of_now() -> u64 {
         .into()
 }
 
-/// Streams on one channel until all kills are done, then to the end.
-fn long_stream(scenario: &Scenario, rng: &mut Rng) -> Result<Outcome> {
-    let mut pair = Pair::new(scenario.shape, scenario.messages, rng)?;
-    pair.start(rng)?;
-    while pair.outcome.kills < scenario.kills {
-        // Short enough to meet a process that is just attaching, or long enough to meet one at work.
-        let limit_us = if rng.u8(..4) == 0 { 2_000 } else { 8_000 };
-        thread::sleep(Duration::from_micros(rng.u64(..limit_us)));
-        pair.kill(scenario.victim)?;
-        pair.start(rng)?;
-    }
-    if scenario.kills > 0 {
-        let last = pair.ledger.confirmed()? + u64::from(scenario.shape.slots) + LAST_MESSAGES;
-        pair.ledger.set_goal(last.min(scenario.messages))?;
-    }
-    pair.finish()?;
-    pair.judge()?;
-    Ok(std::mem::take(&mut pair.outcome))
-}
-
-/// Runs short streams, each on a channel of its own, and kills once in each, at any time from its
-/// creation to its removal.
-fn short_streams(shape: Shape, kills: u64, rng: &mut Rng) -> Result<Outcome> {
-    let mut total = Outcome::default();
-    while total.kills < kills {
-        let victim = Victim::ALL[rng.usize(..Victim::ALL.len())];
-        let mut pair = Pair::new(shape, SHORT, rng)?;
-        pair.start(rng)?;
-        thread::sleep(Duration::from_micros(rng.u64(..3_000)));
-        pair.kill(victim)?;
-        pair.start(rng)?;
-        pair.finish()?;
-        pair.tidy()?;
-        pair.judge()?;
-        total.add(&pair.outcome);
-    }
-    Ok(total)
-}
-
-/// Kills one side at work and lets nobody come after it: the other must learn of it and end.
-fn survivors(shape: Shape, deaths: u64, rng: &mut Rng) -> Result<Outcome> {
-    let mut total = Outcome::default();
-    while total.kills < deaths {
-        let victim = if rng.bool() {
-            Victim::Producer
-        } else {
-            Victim::Consumer
+/// Runs one campaign from one seed.
+fn one(arguments: &Arguments, seed: u64) -> Result<()> {
+    println!("stress: seed {seed}");
+    let mut campaign = Campaign {
+        plan: Plan::of(arguments),
+        seed,
+        live: Live::new(),
+        table: Table::default(),
+    };
+    let since = Instant::now();
+    for (kind, scenarios) in KINDS {
+        let wanted = match arguments.steps {
+            Some(_) => kind == Kind::Steps,
+            None => arguments.only.is_empty() || arguments.only.contains(&kind),
         };
-        let mut pair = Pair::new(shape, ENDLESS, rng)?.without_successors();
-        pair.start(rng)?;
-        pair.wait_for_traffic()?;
-        thread::sleep(Duration::from_micros(rng.u64(..3_000)));
-        pair.kill(victim)?;
-        pair.finish()?;
-        pair.judge_survivor(victim)?;
-        total.add(&pair.outcome);
+        if wanted {
+            scenarios(&mut campaign);
+        }
     }
-    Ok(total)
+    campaign.live.clear();
+    campaign.table.print(since.elapsed());
+    match campaign.table.violations() {
+        0 => println!("stress: 0 lost, 0 gaps, 0 reordered, 0 torn, 0 hangs, nothing left behind"),
+        count => {
+            bail!("{count} violations; repeat with the same options and --seed {seed}")
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "crash-points")]
+fn points(campaign: &mut Campaign) {
+    scenarios::points::run(campaign);
+}
+
+#[cfg(not(feature = "crash-points"))]
+fn points(campaign: &mut Campaign) {
+    let rounds = campaign.plan.points;
+    campaign.table.note(format!(
+        "SKIPPED: kill at every named point: built without --features crash-points ({rounds} rounds)"
+    ));
+}
+
+/// Holds a campaign while it runs.
+pub struct Campaign {
+    pub plan: Plan,
+    pub table: Table,
+    seed: u64,
+    live: Live,
+}
+
+/// Holds a scenario while it runs.
+pub struct Run<'a> {
+    pub rng: Rng,
+    /// What was done so far.
+    pub total: Outcome,
+    name: &'a str,
+    live: &'a Live,
+}
+
+impl Run<'_> {
+    /// Shows how far the scenario is.
+    pub fn show(&self, done: u64, wanted: u64, what: &str) {
+        self.live.show(self.name, done, wanted, what);
+    }
+}
+
+impl Campaign {
+    /// Runs a scenario and adds its row; what it fails with is a violation.
+    pub fn row(&mut self, name: &str, scenario: impl FnOnce(&mut Run<'_>) -> Result<()>) {
+        let started = Instant::now();
+        let mut run = Run {
+            // Of its own, so that the same scenario makes the same choices whatever else runs.
+            rng: Rng::with_seed(self.seed ^ fold(name)),
+            total: Outcome::default(),
+            name,
+            live: &self.live,
+        };
+        run.show(0, 0, "");
+        let result = scenario(&mut run);
+        let total = run.total;
+        let row = Row {
+            outcome: total,
+            time: started.elapsed(),
+            violation: result.err().map(|error| format!("{error:#}")),
+            name: name.to_owned(),
+        };
+        self.live
+            .end(&row.name, row.time.as_secs_f64(), row.violation.as_deref());
+        self.table.add(row);
+    }
+}
+
+/// Makes a number of a name (FNV-1a).
+fn fold(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// Sleeps for a random time below a limit.
+pub fn sleep_below(limit: Duration, rng: &mut Rng) {
+    let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+    std::thread::sleep(Duration::from_nanos(rng.u64(..limit.max(1))));
 }
