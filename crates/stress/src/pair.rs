@@ -281,17 +281,13 @@ impl Pair {
     }
 
     /// Says how things stand, for the report of a hang.
-    fn state(
-        &self,
-        [confirmed, delivered, timeouts, losses, producer, consumer]: [u64; 6],
-    ) -> String {
+    fn state(&self, [confirmed, delivered, losses, producer, consumer]: [u64; 5]) -> String {
         let semaphores = SemaphoreSet::open(self.key, NO_RIGHTS)
             .and_then(SemaphoreSet::values)
             .map_or_else(|error| error.to_string(), |values| format!("{values:?}"));
         format!(
-            "{confirmed} confirmed, {delivered} delivered, {timeouts} timed out, {losses} losses \
-             reported, producer in phase {producer}, consumer in phase {consumer}, semaphores \
-             {semaphores}"
+            "{confirmed} confirmed, {delivered} delivered, {losses} losses reported, producer in \
+             phase {producer}, consumer in phase {consumer}, semaphores {semaphores}"
         )
     }
 

@@ -44,16 +44,16 @@ impl Plan {
     };
 
     const FULL: Self = Self {
-        messages: 20_000_000,
-        kills: 100_000,
+        messages: 10_000_000,
+        kills: 60_000,
         survivors: 4_000,
-        stops: 20_000,
-        signals: 500_000,
+        stops: 10_000,
+        signals: 200_000,
         removals: 160,
         orphans: 400,
         returns: 1_000,
         large_returns: 500,
-        points: 4,
+        points: 2,
         steps: Level::Full,
     };
 

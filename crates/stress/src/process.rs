@@ -1,13 +1,15 @@
 //! Processes that are forked rather than executed: a hundred thousand of them cost minutes, not hours.
 
-// fork, and the environment of a forked child.
+// fork, and what its child does to itself alone.
 #![allow(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
+use nix::sys::mman::{MmapAdvise, madvise};
 use nix::sys::prctl;
 use nix::sys::signal::{
     SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, kill, sigaction,
@@ -16,6 +18,7 @@ use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::time::ClockId;
 use nix::unistd::{ForkResult, Pid};
+use sysv_ipc::page_bytes;
 
 /// Holds a child; dropping it kills it.
 #[derive(Debug)]
@@ -57,6 +60,22 @@ pub fn handle_signals() -> Result<()> {
     // SAFETY: the handler does nothing, which is safe at any moment.
     unsafe { sigaction(Signal::SIGUSR1, &action) }.context("sigaction")?;
     Ok(())
+}
+
+/// Returns so much memory, all of it resident.
+pub fn resident(bytes: usize) -> Vec<u8> {
+    let mut memory = vec![0_u8; bytes];
+    if let Some(start) = NonNull::new(memory.as_mut_ptr().cast()).filter(|_| bytes > 0) {
+        // SAFETY: the range is this vector, and the advice, which makes its pages present at once, leaves
+        // their contents alone. A kernel that does not know it refuses it.
+        let _ = unsafe { madvise(start, bytes, MmapAdvise::MADV_POPULATE_WRITE) };
+    }
+    // Written to, so that none is missing.
+    memory
+        .iter_mut()
+        .step_by(page_bytes())
+        .for_each(|byte| *byte = 1);
+    memory
 }
 
 /// Has the kernel kill this process after a time, whatever it is then doing.

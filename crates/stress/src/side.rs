@@ -51,6 +51,15 @@ pub struct Manner {
     pub deadline: Option<Duration>,
 }
 
+/// Says what a forked child does with its copy of the handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Child {
+    /// Keeps it, with all that a child inherits.
+    Keeps,
+    /// Lets go of it, which must not touch the parent's role.
+    LetsGo,
+}
+
 /// Says what one process is to do beside its part of the stream.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Extra {
@@ -63,7 +72,7 @@ pub struct Extra {
     /// Has so much memory of its own resident.
     pub resident_bytes: usize,
     /// Forks a child that sleeps on.
-    pub forks: bool,
+    pub forks: Option<Child>,
     /// Dies so long after it has come to this phase, wherever it then is.
     pub fuse: Option<(Phase, Duration)>,
 }
@@ -172,8 +181,7 @@ impl<'a> Side<'a> {
         if self.task.manner.signals {
             process::handle_signals()?;
         }
-        // Written to, so that all of it is there.
-        let resident = vec![1_u8; self.extra.resident_bytes];
+        let resident = process::resident(self.extra.resident_bytes);
         if self.extra.marker.is_some() {
             ptrace::traceme().context("PTRACE_TRACEME")?;
         }
@@ -209,8 +217,8 @@ impl<'a> Side<'a> {
         );
         // What an earlier producer had committed counts as confirmed once somebody knows.
         self.ledger.set(Number::Confirmed, position)?;
-        if self.extra.forks {
-            producer = self.fork(producer, Producer::link)?;
+        if let Some(child) = self.extra.forks {
+            producer = self.fork(child, producer, Producer::link)?;
         }
         self.settle()?;
         while producer.position() < self.ledger.get(Number::Goal)? {
@@ -283,8 +291,8 @@ impl<'a> Side<'a> {
         let Some(mut consumer) = unless_gone(attached)? else {
             return Ok(Phase::Closed);
         };
-        if self.extra.forks {
-            consumer = self.fork(consumer, Consumer::link)?;
+        if let Some(child) = self.extra.forks {
+            consumer = self.fork(child, consumer, Consumer::link)?;
         }
         self.settle()?;
         let mut next = consumer.position();
@@ -385,15 +393,17 @@ impl<'a> Side<'a> {
         message::make(*seed, position, shape.slot_bytes, self.task.manner.lengths)
     }
 
-    /// Forks a child that lets go of its copy of the handle and sleeps on; returns the handle.
-    fn fork<T>(&self, handle: T, link: impl Fn(&T) -> &Link) -> Result<T> {
+    /// Forks a child that sleeps on; returns the handle.
+    fn fork<T>(&self, child: Child, handle: T, link: impl Fn(&T) -> &Link) -> Result<T> {
         let address = link(&handle).mapped_at();
         self.ledger.set(Number::MappedAt, u64::try_from(address)?)?;
         match process::fork()? {
             ForkResult::Parent { .. } => Ok(handle),
             ForkResult::Child => {
-                // The role is the parent's: this must not give it back.
-                drop(handle);
+                match child {
+                    Child::Keeps => std::mem::forget(handle),
+                    Child::LetsGo => drop(handle),
+                }
                 let pid = std::process::id();
                 let _ = self.ledger.set(Number::Orphan, pid.into());
                 thread::sleep(ORPHAN_LIFE);

@@ -15,7 +15,7 @@ use crate::campaign::{Campaign, Run};
 use crate::ledger::{Number, Phase};
 use crate::pair::{ENDLESS, Pair};
 use crate::shape::{DISTURBED, ROLES, Shape, Victim, peer};
-use crate::side::Extra;
+use crate::side::{Child, Extra};
 
 pub fn run(campaign: &mut Campaign) {
     let orphans = campaign.plan.orphans;
@@ -45,8 +45,13 @@ impl Drop for Orphan {
 
 fn stream(shape: Shape, role: Role, run: &mut Run<'_>) -> Result<()> {
     let mut pair = Pair::new(shape, ENDLESS, &mut run.rng)?;
+    let child = if run.rng.bool() {
+        Child::Keeps
+    } else {
+        Child::LetsGo
+    };
     let forks = Extra {
-        forks: true,
+        forks: Some(child),
         ..Extra::default()
     };
     pair.spawn(role, forks)?;
@@ -61,7 +66,7 @@ fn stream(shape: Shape, role: Role, run: &mut Run<'_>) -> Result<()> {
     let address = pair.ledger.get(Number::MappedAt)?;
     ensure!(
         !is_free(&pair, role)?,
-        "a child that let go of its copy of the {role} has given its role back"
+        "a child has given the role of its {role} back"
     );
     // The parent shows that the look itself works.
     ensure!(

@@ -126,8 +126,14 @@ impl Case {
     }
 
     /// Tells whether a quick run takes only a sample of it.
-    pub fn is_long(&self) -> bool {
+    pub const fn is_long(&self) -> bool {
         matches!(self.operation, Operation::Attach | Operation::Close)
+    }
+
+    /// Tells whether the peer must learn of the death by itself, before a successor comes: it does
+    /// wherever in an exchange the kill was, with everything sent or no room left.
+    pub const fn leaves_a_survivor(&self) -> bool {
+        !matches!(self.operation, Operation::Attach | Operation::Close)
     }
 
     /// Returns how many messages the stream has: enough to fill the ring and to go on after it.

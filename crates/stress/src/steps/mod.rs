@@ -19,14 +19,16 @@ use tracer::{Point, Tracer};
 /// Points of attach and close that a quick run takes of each case.
 const SAMPLE: usize = 60;
 /// How often an instruction of a loop is one of the points: its first so many times.
-const TIMES: u32 = 64;
+const TIMES: u32 = 16;
 
 /// Counts what was done in one operation.
 #[derive(Debug, Default)]
 struct Figures {
     instructions: Vec<usize>,
     calls: Vec<usize>,
-    points: u64,
+    /// Places to kill at, of which a quick run takes samples.
+    points: usize,
+    reached: u64,
 }
 
 pub fn run(campaign: &mut Campaign) {
@@ -57,7 +59,8 @@ fn describe(name: &str, figures: &Figures) -> String {
         format!("{} to {}", least.unwrap_or(&0), most.unwrap_or(&0))
     };
     format!(
-        "{name:<42} {:>7} kills   {} cases of {} instructions, {} system calls",
+        "{name:<42} {:>7} kills at {} points; {} cases of {} instructions, {} system calls",
+        figures.reached,
         figures.points,
         figures.instructions.len(),
         range(&figures.instructions),
@@ -76,14 +79,16 @@ fn every_instruction(
     figures.calls.push(path.calls);
     let mut points = path.points;
     points.retain(|point| point.time <= TIMES);
+    figures.points += points.len();
     if level == Level::Quick && case.is_long() {
         run.rng.shuffle(&mut points);
         points.truncate(SAMPLE);
     }
     for (point, done) in points.iter().zip(0..) {
         run.show(done, points.len() as u64, "instructions");
-        let reached = one_kill(case, *point, run).with_context(|| format!("before {point:x?}"))?;
-        figures.points += u64::from(reached);
+        let reached = one_kill(case, *point, run)
+            .with_context(|| format!("kill {done}, before {point:x?}"))?;
+        figures.reached += u64::from(reached);
     }
     Ok(())
 }
@@ -116,10 +121,16 @@ fn trace<T>(
     // Who sleeps waits for a peer that idles.
     let nudge = || pair.ledger.set(Number::Held, 0);
     let result = Tracer::begin(pair.pid(case.role)?, &nudge).and_then(|tracer| action(&tracer));
-    let failure = pair.ledger.failure();
-    let result = result.with_context(|| failure.unwrap_or_default())?;
+    let result = match pair.ledger.failure() {
+        Some(failure) => result.context(failure)?,
+        None => result?,
+    };
     pair.ledger.set(Number::Held, 0)?;
     pair.kill(Victim::from(case.role))?;
+    if case.leaves_a_survivor() {
+        pair.wait_until(|pair| Ok(pair.ledger.get(Number::Losses)? > 0))
+            .context("a survivor that is to learn of the death")?;
+    }
     pair.start(&mut run.rng)?;
     pair.finish()?;
     pair.tidy()?;
