@@ -94,7 +94,7 @@ fn shapes(level: Level) -> Vec<Shape> {
     if level == Level::Quick {
         return vec![
             Shape::strict(1, SLOT_BYTES, 1, 1),
-            Shape::strict(2, INLINE_BYTES, 1, 1),
+            Shape::strict(2, INLINE_BYTES, 1, 2),
             Shape::strict(64, INLINE_BYTES, 16, 1),
         ];
     }
