@@ -457,19 +457,21 @@ impl<'a> Side<'a> {
         self.ledger.count(Number::Timeouts)
     }
 
-    /// Stops for the tracer, if the operation that begins is the marked one.
+    /// Notes that an operation begins, and stops for the tracer if it is the marked one.
     fn begin(&mut self, operation: Operation) -> Result<()> {
         self.begun[operation as usize] += 1;
-        self.end(operation)
+        self.stop_if_marked(operation)
     }
 
-    /// Stops for the tracer, if the operation that has ended is the marked one.
+    /// Stops for the tracer again, if the operation that has ended is the marked one.
     fn end(&self, operation: Operation) -> Result<()> {
+        self.stop_if_marked(operation)
+    }
+
+    fn stop_if_marked(&self, operation: Operation) -> Result<()> {
+        let time = self.begun[operation as usize];
         match self.extra.marker {
-            Some(marker)
-                if marker.operation == operation
-                    && marker.time == self.begun[operation as usize] =>
-            {
+            Some(marker) if marker.operation == operation && marker.time == time => {
                 Ok(raise(Signal::SIGSTOP)?)
             }
             _ => Ok(()),
