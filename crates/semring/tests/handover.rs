@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use semring::{Address, AttachReason, Channel, CloseOutcome, Deadline, Framing, RecvError};
-use sysv_ipc::{Key, Mode, Segment};
+use sysv_ipc::{Key, Mode, Segment, SemaphoreSet};
 
 const RACES: u64 = 1000;
 
@@ -185,6 +185,36 @@ fn one_of_several_framings_is_found() -> Result<()> {
     ensure!(consumer.link().framing() == Framing::Lines);
     ensure!(consumer.link().nonce() == producer.link().nonce());
     producer.interrupt()?;
+    ensure!(consumer.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
+/// Who finds a segment without a set looks at it before anything else, and is attached meanwhile: that
+/// keeps out nobody who attaches at the same time.
+#[test]
+fn a_look_at_a_channel_that_has_lost_its_set_keeps_nobody_out() -> Result<()> {
+    let _watchdog = watchdog::watch("a_look_at_a_channel_that_has_lost_its_set_keeps_nobody_out");
+    let channel = channel("look")?;
+    let mut producer = channel.producer()?;
+    producer.send(b"x")?;
+    let (key, link) = (channel.address().key(), producer.link());
+    let (segment, set) = (link.segment(), link.semaphore_set());
+    drop(producer);
+    set.remove()?;
+    let look = segment.attach_read_only()?;
+    let looker = std::thread::spawn(move || {
+        // Over soon after the other has made a new set, and has seen who is attached.
+        while SemaphoreSet::open(key, Mode::OWNER).is_err() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+        drop(look);
+    });
+    let mut consumer = channel.consumer()?;
+    looker.join().expect("the looker does not panic");
+    ensure!(*consumer.recv()?.expect("one was sent") == *b"x");
+    channel.producer()?.close()?;
+    ensure!(consumer.recv()?.is_none());
     ensure!(consumer.close()? == CloseOutcome::Removed);
     Ok(())
 }

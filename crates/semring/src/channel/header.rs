@@ -1,12 +1,14 @@
 //! The header of a segment under the SETUP lock: told from what is not one, written, checked.
 
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
 use super::Channel;
 use super::objects;
-use super::setup::{Obstacle, Setup};
+use super::setup::{BACK_OFF, Obstacle, Setup};
 use crate::clock::now_ns;
 use crate::error::{AttachReason, Corrupt, Role};
 use crate::geometry::{self, Geometry};
@@ -14,7 +16,11 @@ use crate::layout::{HEADER_BYTES, Identity, MAGIC, SEMAPHORES, Side, UNFINISHED,
 use crate::message_type::{self, MessageType};
 use crate::ring::Mapping;
 use crate::semaphores::{Kernel, Semaphores};
-use crate::{Framing, Sync};
+use crate::{Deadline, Framing, Sync};
+
+/// How long others may be attached to a segment that has lost its set before they count as its users:
+/// a look at it takes microseconds.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a header says of the channel, beside what it is called.
 pub(super) struct Terms {
@@ -34,7 +40,7 @@ pub(super) fn establish(
 ) -> Result<Terms, Obstacle> {
     // SYNC POINT: HEADER (with write). The other fields were written before.
     match mapping.header().identity.magic.load(Ordering::Acquire) {
-        MAGIC => check(setup, mapping, others),
+        MAGIC => check(setup, mapping, segment, others),
         UNFINISHED => finish(setup, mapping, segment, others),
         0 if unused => finish(setup, mapping, segment, others),
         other => Err(foreign(segment.id(), other).into()),
@@ -177,7 +183,12 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
 }
 
 /// Checks a finished header against what the kernel says and what was asked for.
-fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Terms, Obstacle> {
+fn check(
+    setup: &Setup<'_>,
+    mapping: &Mapping,
+    segment: Segment,
+    others: u64,
+) -> Result<Terms, Obstacle> {
     let identity = &mapping.header().identity;
     let relaxed = Ordering::Relaxed;
     let version = identity.version.load(relaxed);
@@ -196,7 +207,7 @@ fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Terms, Obs
     check_type(setup.channel, identity, geometry)?;
     let id = setup.kernel.set().id();
     if identity.semaphore_id.load(relaxed) != id {
-        check_adoptable(setup, id, others)?;
+        check_adoptable(setup, segment, others)?;
     }
     Ok(Terms {
         geometry,
@@ -206,12 +217,20 @@ fn check(setup: &Setup<'_>, mapping: &Mapping, others: u64) -> Result<Terms, Obs
 }
 
 /// Checks that a new set may take the place of one that was removed: when nobody uses the old one.
-fn check_adoptable(setup: &Setup<'_>, id: i32, others: u64) -> Result<(), Obstacle> {
+fn check_adoptable(setup: &Setup<'_>, segment: Segment, others: u64) -> Result<(), Obstacle> {
+    let id = setup.kernel.set().id();
     if objects::find_set(setup.channel.address())?.map(SemaphoreSet::id) != Some(id) {
         return Err(Obstacle::Again);
     }
-    if others > 0 {
-        return Err(AttachReason::SetRemoved { attached: others }.into());
+    // Whoever came before the set was made only looks, and is gone in a moment (`check_begun`).
+    let deadline = Deadline::after(LOOK_LIMIT);
+    let mut attached = others;
+    while attached > 0 {
+        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+            return Err(AttachReason::SetRemoved { attached }.into());
+        }
+        thread::sleep(BACK_OFF);
+        attached = segment.stat()?.attached.saturating_sub(1);
     }
     Ok(())
 }
