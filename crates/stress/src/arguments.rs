@@ -72,6 +72,8 @@ pub enum Level {
 pub enum Kind {
     /// Nobody is disturbed.
     Steady,
+    /// Nobody is disturbed, and an adaptive side is always about to fall asleep.
+    Edges,
     /// Kills at random.
     Kills,
     /// Kills during attach, takeover, close and removal.

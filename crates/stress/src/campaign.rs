@@ -16,8 +16,9 @@ use crate::{scenarios, steps};
 type Scenarios = fn(&mut Campaign);
 
 /// Every kind of scenario, in the order in which they run.
-const KINDS: [(Kind, Scenarios); 11] = [
+const KINDS: [(Kind, Scenarios); 12] = [
     (Kind::Steady, scenarios::steady::run),
+    (Kind::Edges, scenarios::edges::run),
     (Kind::Kills, scenarios::kills::run),
     (Kind::Phases, scenarios::phases::run),
     (Kind::Survivors, scenarios::survivors::run),

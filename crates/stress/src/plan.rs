@@ -7,6 +7,8 @@ use crate::arguments::{Arguments, Level};
 pub struct Plan {
     /// Messages in the scenarios without kills, all together.
     pub messages: u64,
+    /// Exchanges at the edge of sleep in each scenario.
+    pub edges: u64,
     /// SIGKILLs at random moments: half of them at work, half during attach, takeover, close, removal.
     pub kills: u64,
     /// SIGKILLs without a successor.
@@ -31,6 +33,7 @@ pub struct Plan {
 impl Plan {
     const QUICK: Self = Self {
         messages: 1_000_000,
+        edges: 10_000,
         kills: 2_400,
         survivors: 160,
         stops: 600,
@@ -45,6 +48,7 @@ impl Plan {
 
     const FULL: Self = Self {
         messages: 10_000_000,
+        edges: 400_000,
         kills: 60_000,
         survivors: 4_000,
         stops: 10_000,

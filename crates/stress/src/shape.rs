@@ -65,7 +65,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Describes a strict channel; a second way of waiting adds its shapes to the lists below.
+    /// Describes a strict channel.
     pub const fn strict(slots: u32, slot_bytes: u64, credits: u32, batch: u32) -> Self {
         Self {
             slots,
@@ -73,6 +73,14 @@ impl Shape {
             credits,
             batch,
             sync: Sync::Strict,
+        }
+    }
+
+    /// Describes an adaptive channel, which has no use for credits.
+    pub const fn adaptive(slots: u32, slot_bytes: u64, batch: u32) -> Self {
+        Self {
+            sync: Sync::Adaptive,
+            ..Self::strict(slots, slot_bytes, 1, batch)
         }
     }
 }
@@ -87,14 +95,14 @@ impl fmt::Display for Shape {
             write!(f, ", batch {}", self.batch)?;
         }
         if self.sync != Sync::Strict {
-            write!(f, ", {:?}", self.sync)?;
+            write!(f, ", {}", self.sync)?;
         }
         Ok(())
     }
 }
 
 /// Shapes of the streams that are disturbed.
-pub const DISTURBED: [Shape; 8] = [
+pub const DISTURBED: [Shape; 12] = [
     Shape::strict(1, 64, 1, 1),
     Shape::strict(1, 64, 16, 8),
     Shape::strict(2, 256, 1, 1),
@@ -103,4 +111,8 @@ pub const DISTURBED: [Shape; 8] = [
     Shape::strict(64, 4096, 16, 1),
     Shape::strict(64, 4096, 1, 8),
     Shape::strict(64, 4096, 16, 8),
+    Shape::adaptive(1, 64, 1),
+    Shape::adaptive(2, 256, 8),
+    Shape::adaptive(64, 4096, 1),
+    Shape::adaptive(64, 4096, 8),
 ];

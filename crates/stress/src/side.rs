@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::ptrace;
@@ -24,6 +24,8 @@ use crate::shape::Shape;
 const ORPHAN_LIFE: Duration = Duration::from_secs(60);
 /// How often a side that idles looks whether it may go on.
 const LOOK_EVERY: Duration = Duration::from_micros(100);
+/// Half of the time around the one that an adaptive side spins.
+const EDGE: Duration = Duration::from_micros(34);
 
 /// Says what both sides of a stream need to know.
 #[derive(Debug, Clone)]
@@ -47,6 +49,10 @@ pub struct Manner {
     pub signals: bool,
     /// The side that waits a little after each exchange, so that the other mostly sleeps.
     pub slow: Option<Role>,
+    /// Lets the slow side wait just about as long as an adaptive one spins before it sleeps.
+    pub edge: bool,
+    /// Has a second thread before it attaches, so that it does not register for `membarrier`.
+    pub threads: bool,
     /// How long one wait may take; passing it is counted, and the wait begun anew.
     pub deadline: Option<Duration>,
 }
@@ -184,6 +190,9 @@ impl<'a> Side<'a> {
         let resident = process::resident(self.extra.resident_bytes);
         if self.extra.marker.is_some() {
             ptrace::traceme().context("PTRACE_TRACEME")?;
+        }
+        if self.task.manner.threads {
+            thread::Builder::new().spawn(thread::park)?;
         }
         let fuse = self.enter(Phase::Attaching)?;
         let end = match self.role {
@@ -431,7 +440,17 @@ impl<'a> Side<'a> {
     }
 
     fn pause(&self) {
-        if self.task.manner.slow == Some(self.role) {
+        let manner = self.task.manner;
+        if manner.slow != Some(self.role) {
+            return;
+        }
+        if manner.edge {
+            // Busy, since a sleep is never as short.
+            let until = Instant::now() + EDGE.mul_f64(1.0 + fastrand::f64());
+            while Instant::now() < until {
+                std::hint::spin_loop();
+            }
+        } else {
             thread::sleep(LOOK_EVERY);
         }
     }

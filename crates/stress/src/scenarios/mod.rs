@@ -1,5 +1,6 @@
 //! The scenarios, a file for each kind.
 
+pub mod edges;
 pub mod kills;
 pub mod orphans;
 pub mod phases;

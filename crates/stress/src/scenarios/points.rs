@@ -23,9 +23,12 @@ pub fn run(campaign: &mut Campaign) {
         let name = format!("kill at every named point, {slots} slots");
         campaign.row(&name, |run| {
             for _ in 0..rounds {
-                for credits in CREDITS {
-                    for batch in BATCHES {
-                        let shape = Shape::strict(slots, 256, credits, batch);
+                for batch in BATCHES {
+                    let strict = CREDITS.map(|credits| Shape::strict(slots, 256, credits, batch));
+                    for shape in strict
+                        .into_iter()
+                        .chain([Shape::adaptive(slots, 256, batch)])
+                    {
                         every_point(shape, &mut reached, run).with_context(|| shape.to_string())?;
                     }
                 }

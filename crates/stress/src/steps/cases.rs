@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Result;
-use semring::Role;
+use semring::{Role, Sync};
 
 use crate::arguments::Level;
 use crate::ledger::{Number, Phase};
@@ -96,9 +96,14 @@ fn shapes(level: Level) -> Vec<Shape> {
             Shape::strict(1, SLOT_BYTES, 1, 1),
             Shape::strict(2, INLINE_BYTES, 1, 2),
             Shape::strict(64, INLINE_BYTES, 16, 1),
+            Shape::adaptive(1, SLOT_BYTES, 1),
+            Shape::adaptive(2, INLINE_BYTES, 2),
         ];
     }
     let mut shapes = vec![
+        Shape::adaptive(1, SLOT_BYTES, 1),
+        Shape::adaptive(2, INLINE_BYTES, 2),
+        Shape::adaptive(64, SLOT_BYTES, 8),
         Shape::strict(2, SLOT_BYTES, 1, 8),
         Shape::strict(64, SLOT_BYTES, 16, 8),
     ];
@@ -126,8 +131,10 @@ impl Case {
     }
 
     /// Tells whether a quick run takes only a sample of it.
-    pub const fn is_long(&self) -> bool {
+    pub fn is_long(&self) -> bool {
+        // An adaptive side spins before it sleeps: thousands of the same few instructions.
         matches!(self.operation, Operation::Attach | Operation::Close)
+            || self.shape.sync == Sync::Adaptive
     }
 
     /// Tells whether the peer must learn of the death by itself, before a successor comes: it does
