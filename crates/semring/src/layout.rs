@@ -177,15 +177,16 @@ impl Header {
         let identity = unsafe { std::mem::zeroed() };
         Self {
             identity,
-            producer: Side::modelled(),
-            consumers: std::array::from_fn(|_| Side::modelled()),
+            producer: Side::zeroed(),
+            consumers: std::array::from_fn(|_| Side::zeroed()),
         }
     }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, test))]
 impl Side {
-    fn modelled() -> Self {
+    /// A side outside a segment.
+    pub(crate) fn zeroed() -> Self {
         let (number, counter) = (|| SharedU64::new(0), || AtomicU64::new(0));
         Self {
             position: number(),

@@ -279,3 +279,6 @@ impl<S: Semaphores> Gate for Adaptive<S> {
         self.reported.set(epoch);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
