@@ -100,6 +100,36 @@ fn the_last_one_out_removes() -> Result<()> {
     Ok(())
 }
 
+/// What the last one out finds in memory may be damaged, or be written by the other a moment before.
+#[test]
+fn a_channel_that_may_be_needed_is_not_removed() -> Result<()> {
+    const PRODUCER_WORD: usize = 640;
+    const END_SEEN: usize = 1184;
+    let _watchdog = watchdog::watch("a_channel_that_may_be_needed_is_not_removed");
+    let channel = channel("needed")?;
+    let write = |segment: Segment, offset, number: u64| -> Result<()> {
+        Ok(segment.attach()?.write(offset, &number.to_ne_bytes())?)
+    };
+    // The consumer has seen the end, but has not left.
+    let (producer, consumer) = (channel.producer()?, channel.consumer()?);
+    write(producer.link().segment(), END_SEEN, 1)?;
+    ensure!(producer.close()? == kept(0));
+    ensure!(consumer.close()? == CloseOutcome::Removed);
+    // No producer was ever there, and yet there is a message; or it was there, but is in no state.
+    for (word, sent) in [(0, 1), (4, 0)] {
+        let mut producer = channel.producer()?;
+        for _ in 0..sent {
+            producer.send(b"x")?;
+        }
+        drop(producer);
+        let consumer = channel.consumer()?;
+        write(consumer.link().segment(), PRODUCER_WORD, word)?;
+        ensure!(consumer.close()? == kept(sent), "word {word}");
+        ensure!(channel.remove()? == sent);
+    }
+    Ok(())
+}
+
 #[test]
 fn leaving_what_was_removed() -> Result<()> {
     let _watchdog = watchdog::watch("leaving_what_was_removed");
