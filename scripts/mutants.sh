@@ -29,7 +29,7 @@ export CARGO_PROFILE_DEV_DEBUG=0
 # Without `credits`, which counts calls and so may fail on a busy machine for no fault of the mutant's, and
 # `models`, which has none of this code.
 library=(--cargo-arg=--lib)
-for test in calls handover hostile hostile_peer leaving observed operations restarts; do
+for test in calls handover hostile hostile_peer leaving observed operations refusals restarts; do
     library+=("--cargo-arg=--test=$test")
 done
 programs=()

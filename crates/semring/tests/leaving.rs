@@ -5,7 +5,9 @@
 mod watchdog;
 
 use anyhow::{Context as _, Result, ensure};
-use semring::{Address, AttachReason, Channel, CloseOutcome, Framing, Key, Mode, RecvError, Role};
+use semring::{
+    Address, AttachReason, Channel, CloseOutcome, Framing, Key, Mode, RecvError, Role, TryRecvError,
+};
 use sysv_ipc::{Segment, SemaphoreSet};
 
 fn channel(name: &str) -> Result<Channel> {
@@ -72,6 +74,27 @@ fn a_stream_stays_until_its_end_has_been_seen() -> Result<()> {
     let mut consumer = channel.consumer()?;
     ensure!(consumer.recv()?.is_none());
     ensure!(consumer.close()? == CloseOutcome::Removed && objects(key) == NEITHER);
+    Ok(())
+}
+
+#[test]
+fn a_stream_whose_end_was_seen_is_over_for_the_next_consumer() -> Result<()> {
+    let _watchdog = watchdog::watch("a_stream_whose_end_was_seen_is_over_for_the_next_consumer");
+    let channel = channel("over")?;
+    channel.producer()?.close()?;
+    let mut consumer = channel.consumer()?;
+    ensure!(consumer.recv()?.is_none());
+    drop(consumer);
+    let mut consumer = channel.consumer()?;
+    ensure!(
+        consumer.try_recv().err() == Some(TryRecvError::Empty),
+        "waits for the next one"
+    );
+    let mut producer = channel.producer()?;
+    producer.send(b"x")?;
+    producer.close()?;
+    ensure!(consumer.recv()?.is_some_and(|message| *message == *b"x"));
+    ensure!(consumer.recv()?.is_none() && consumer.close()? == CloseOutcome::Removed);
     Ok(())
 }
 
