@@ -4,6 +4,11 @@
 
 mod watchdog;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use semring::{
     Address, AttachReason, Channel, CloseOutcome, Framing, Key, Mode, RecvError, Role, TryRecvError,
@@ -243,6 +248,17 @@ fn what_was_asked_for_and_differs_is_refused() -> Result<()> {
     ensure!(differs(channel.clone().slots(8), "slot count"));
     ensure!(differs(channel.clone().slot_bytes(65), "slot size"));
     ensure!(differs(channel.clone().framing(Framing::Raw), "framing"));
+    for framing in [Framing::Raw, Framing::Demo] {
+        let name = format!("differs-{framing}-{}", std::process::id());
+        let framed = Channel::new(Address::named(&name)?).framing(framing);
+        let producer = framed.producer()?;
+        ensure!(differs(
+            framed.clone().framing(Framing::Messages),
+            "framing"
+        ));
+        drop((producer, framed.consumer()?));
+        framed.remove()?;
+    }
     let name = channel.address().clone();
     let consumer = Channel::new(name).slots(4).consumer()?;
     ensure!(
@@ -295,6 +311,7 @@ fn an_unfinished_segment_is_finished_or_made_anew() -> Result<()> {
             .context("another program's")?
             .reason;
         ensure!(matches!(refused, AttachReason::Foreign { .. }), "{refused}");
+        ensure!(channel.remove().is_err(), "removed another program's");
         ensure!(
             objects(key) == (true, set)
                 && segment.attach()?.load_u64(0)? == u64::from_ne_bytes(start)
@@ -304,5 +321,28 @@ fn an_unfinished_segment_is_finished_or_made_anew() -> Result<()> {
             SemaphoreSet::open(key, Mode::from_bits(0))?.remove()?;
         }
     }
+    Ok(())
+}
+
+/// Somebody who is attached may be about to write the header: waited for, not written over.
+#[test]
+fn an_unfinished_segment_that_somebody_uses_is_waited_for() -> Result<()> {
+    let _watchdog = watchdog::watch("an_unfinished_segment_that_somebody_uses_is_waited_for");
+    let channel = channel("waited")?;
+    let key = channel.address().key();
+    SemaphoreSet::create(key, 5, Mode::OWNER)?;
+    let memory = Segment::create(key, 8448, Mode::OWNER)?.attach()?;
+    let gone = Arc::new(AtomicBool::new(false));
+    let going = Arc::clone(&gone);
+    let other = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        going.store(true, Ordering::SeqCst);
+        drop(memory);
+    });
+    let producer = channel.producer()?;
+    ensure!(gone.load(Ordering::SeqCst), "not waited for");
+    drop(producer);
+    other.join().ok().context("no panic")?;
+    channel.remove()?;
     Ok(())
 }
