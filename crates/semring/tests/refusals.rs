@@ -3,8 +3,10 @@
 
 mod watchdog;
 
+use std::num::NonZeroU8;
+
 use anyhow::{Context as _, Result, ensure};
-use semring::{Address, AttachReason, Channel, Mode};
+use semring::{Address, AttachReason, Channel, Mode, Sync};
 use sysv_ipc::{Segment, SemaphoreSet};
 
 const STRANGER: u32 = 54_321;
@@ -131,5 +133,59 @@ fn what_belongs_to_a_stranger() -> Result<()> {
     drop(producer);
     drop(theirs.consumer()?);
     theirs.remove()?;
+    Ok(())
+}
+
+#[test]
+fn a_set_that_was_removed_under_somebody() -> Result<()> {
+    let _watchdog = watchdog::watch("a_set_that_was_removed_under_somebody");
+    let channel = channel("adopt")?;
+    let producer = channel.producer()?;
+    let (segment, set) = (producer.link().segment(), producer.link().semaphore_set());
+    drop(producer);
+    set.remove()?;
+    let user = segment.attach()?;
+    let reason = refused(&channel)?;
+    ensure!(
+        matches!(reason, AttachReason::SetRemoved { attached: 1 }),
+        "{reason}"
+    );
+    let set = SemaphoreSet::open(channel.address().key(), Mode::from_bits(0));
+    ensure!(set.is_err(), "a set was left behind");
+    drop(user);
+    drop(channel.producer()?);
+    channel.remove()?;
+    Ok(())
+}
+
+#[test]
+fn a_key_that_leads_to_another_channel() -> Result<()> {
+    let _watchdog = watchdog::watch("a_key_that_leads_to_another_channel");
+    let path = std::env::temp_dir().join(name("key-file"));
+    std::fs::write(&path, "")?;
+    let by_file = Channel::new(Address::file(&path, NonZeroU8::MIN)?);
+    let by_number = Channel::new(Address::key_number(by_file.address().key())?);
+    // By its number alone, any channel will do.
+    drop(by_file.producer()?);
+    drop(by_number.clone().sync(Sync::Strict).consumer()?);
+    drop(by_file.consumer()?);
+    by_file.remove()?;
+    drop(by_number.producer()?);
+    let reason = refused(&by_file)?;
+    ensure!(matches!(reason, AttachReason::KeyFile), "{reason}");
+    by_number.remove()?;
+    std::fs::remove_file(&path)?;
+
+    let named = channel("named")?;
+    drop(named.producer()?);
+    drop(Channel::new(Address::key_number(named.address().key())?).consumer()?);
+    named.remove()?;
+    drop(Channel::new(Address::key_number(named.address().key())?).producer()?);
+    let reason = refused(&named)?;
+    ensure!(
+        matches!(reason, AttachReason::NameCollision { ref found } if found.is_empty()),
+        "{reason}"
+    );
+    Channel::new(Address::key_number(named.address().key())?).remove()?;
     Ok(())
 }
