@@ -1,15 +1,17 @@
 //! The adaptive gate: flags, wake-ups, barriers, verdicts, and all that can befall the two sides.
 //!
-//! Modelled in the order of `gate/adaptive.rs`, `gate.rs`, `recovery.rs`, `producer.rs`, `consumer.rs` and
-//! `channel.rs`: each step is one load or store of shared memory, one fence, or one system call. What is
-//! private to a process happens together with the step before it, and to spin is to look later.
+//! Modelled in the order of `gate/adaptive.rs`, `gate.rs`, `recovery.rs`, `producer.rs`,
+//! `consumer.rs` and `channel.rs`: each step is one load or store of shared memory, one fence, or
+//! one system call. What is private to a process happens together with the step before it, and to
+//! spin is to look later.
 //!
-//! Memory is sequential where barriers are needless, and else as x86-64 has it, with a buffer for the
-//! stores of each process (`memory.rs`). Who attaches has itself registered for `membarrier` or has not,
-//! and says so in the segment.
+//! Memory is sequential where barriers are needless, and else as x86-64 has it, with a buffer for
+//! the stores of each process (`memory.rs`). Who attaches has itself registered for `membarrier` or
+//! has not, and says so in the segment.
 //!
-//! Left out, since other models have it: slots and descriptors (`loans.rs`), making and removing the
-//! two objects (`setup.rs`), a third process, a removed set, and marks of redelivery (`strict.rs`).
+//! Left out, since other models have it: slots and descriptors (`loans.rs`), making and removing
+//! the two objects (`setup.rs`), a third process, a removed set, and marks of redelivery
+//! (`strict.rs`).
 
 mod attach;
 mod controls;
@@ -127,6 +129,8 @@ enum Flaw {
     WordThenRole,
     /// Does not note which end it has reported.
     NotReported,
+    /// The producer does not note that it has reported a close.
+    CloseNotReported,
     /// Sleeps beside an interrupted stream, which is not closed.
     InterruptedIgnored,
     /// The producer says closed when it is interrupted.

@@ -15,7 +15,7 @@
 //!
 //! Without optimization a model has some 200,000 states a second, so the runs with more than about a
 //! million are ignored by default, and a smaller one of the same kind is beside each. With the
-//! others, all of them, in some ten minutes and 8 GB of memory:
+//! others, all of them, in some five minutes and up to 6 GB of memory:
 //!
 //! ```text
 //! cargo test --release -p semring --test models -- --include-ignored --nocapture

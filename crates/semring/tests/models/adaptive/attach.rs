@@ -1,5 +1,5 @@
-//! Attaching, as of `channel/attach.rs` and `recovery.rs`. No call of it counts as a fence for what is
-//! loaded later: that is what the one after the advertisement is for.
+//! Attaching, as of `channel/attach.rs` and `recovery.rs`. No call of it counts as a fence for what
+//! is loaded later: that is what the one after the advertisement is for.
 
 use super::state::{At, CONSUMER, Lock, PRODUCER, Presence, State, Store, Word, Wrong};
 use super::{Barriers, Config, Flaw, named, peer};

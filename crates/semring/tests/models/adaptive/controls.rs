@@ -100,6 +100,8 @@ fn verdict_by_word_then_role() {
 fn an_end_not_noted_as_reported() {
     let failure = Violation("an epoch's end reported twice");
     fails("end not noted", &flawed(Flaw::NotReported), failure);
+    let config = flawed(Flaw::CloseNotReported);
+    fails("consumer's close not noted", &config, failure);
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! The exchange itself, waking the peer, drain, end of stream and close: `producer.rs`, `consumer.rs`,
-//! `gate/adaptive.rs`, `channel.rs`.
+//! The exchange itself, waking the peer, drain, end of stream and close: `producer.rs`,
+//! `consumer.rs`, `gate/adaptive.rs`, `channel.rs`.
 //!
-//! Leaving takes SETUP too, if it gets it in time. `strict.rs` and `setup.rs` have that; here a side
-//! leaves without, which allows more.
+//! Leaving takes SETUP too, if it gets it in time. `strict.rs` and `setup.rs` have that; here a
+//! side leaves without, which allows more.
 
 use super::state::{At, CONSUMER, PRODUCER, Presence, Process, State, Store, Task, Word, Wrong};
 use super::{Barriers, Config, Flaw, named, peer};

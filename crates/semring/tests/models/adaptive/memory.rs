@@ -1,5 +1,5 @@
-//! Memory as x86-64 has it: each processor sees its own stores at once, the others see them later, in
-//! order. A fence waits until all are seen, and so does a swap.
+//! Memory as x86-64 has it: each processor sees its own stores at once, the others see them later,
+//! in order. A fence waits until all are seen, and so does a swap.
 
 use super::state::{BUFFERED, CONSUMER, PRODUCER, State, Store};
 use super::{Barriers, Config};

@@ -1,5 +1,5 @@
-//! Runs that must pass. Those that take long without optimization are ignored by default; each has a
-//! smaller one of the same kind beside it.
+//! Runs that must pass. Those that take long without optimization are ignored by default; each has
+//! a smaller one of the same kind beside it.
 
 use super::state::{CONSUMER, PRODUCER};
 use super::{BASE, Barriers, Config, Flaw, Owed};
@@ -14,7 +14,8 @@ pub(super) const SMALL: Config = Config {
     ..BASE
 };
 
-/// No fault but many messages, and no more units than one that is owed, one on its way, and a notice.
+/// No fault but many messages, and no more units than one that is owed, one on its way, and a
+/// notice.
 pub(super) const BOUNDED: Config = Config {
     slots: 2,
     messages: 7,

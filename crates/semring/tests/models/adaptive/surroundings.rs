@@ -59,8 +59,8 @@ impl Config {
         }
     }
 
-    /// Does what happens when a process ends: its stores become visible, its undo entries are done, in
-    /// one go.
+    /// Does what happens when a process ends: its stores become visible, its undo entries are done,
+    /// in one go.
     fn die(&self, n: &mut State, who: usize) {
         n.show_all(who);
         n.unlock(who);

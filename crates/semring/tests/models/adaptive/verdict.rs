@@ -81,7 +81,12 @@ impl Config {
         }
         Self::check(&mut n, who);
         let me = &mut n.processes[who];
-        if self.flaw != Flaw::NotReported {
+        let noted = match self.flaw {
+            Flaw::NotReported => false,
+            Flaw::CloseNotReported => who == CONSUMER || presence != Presence::Closed,
+            _ => true,
+        };
+        if noted {
             me.reported = epoch;
         }
         me.told |= 1 << epoch;

@@ -196,8 +196,8 @@ impl Config {
         }
     }
 
-    /// Takes the flag back. Without a unit: found taken already, one is on its way. With one: found set,
-    /// it was not the answer to the flag, but one that was on its way before.
+    /// Takes the flag back. Without a unit: found taken already, one is on its way. With one: found
+    /// set, it was not the answer to the flag, but one that was on its way before.
     fn disarm(&self, mut n: State, who: usize, steps: &mut Steps<State>) {
         let ready = self.ready(&n, who);
         if !n.is_visible(who) {
