@@ -248,7 +248,8 @@ fn what_was_asked_for_and_differs_is_refused() -> Result<()> {
     ensure!(differs(channel.clone().slots(8), "slot count"));
     ensure!(differs(channel.clone().slot_bytes(65), "slot size"));
     ensure!(differs(channel.clone().framing(Framing::Raw), "framing"));
-    for framing in [Framing::Raw, Framing::Demo] {
+    for (framing, text) in [(Framing::Raw, "raw"), (Framing::Demo, "demo")] {
+        ensure!(framing.to_string() == text);
         let name = format!("differs-{framing}-{}", std::process::id());
         let framed = Channel::new(Address::named(&name)?).framing(framing);
         let producer = framed.producer()?;
