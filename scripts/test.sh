@@ -20,8 +20,7 @@ step cargo clippy --workspace --all-targets --quiet -- --deny warnings
 RUSTDOCFLAGS='--deny warnings' step cargo doc --workspace --no-deps --features semring/serde --quiet
 step cargo clippy --package stress --all-targets --features crash-points --quiet -- --deny warnings
 step cargo clippy --package semring --all-targets --features serde --quiet -- --deny warnings
-step isolated cargo test --workspace --quiet
-step isolated cargo test --package semring --features serde --quiet
+step isolated cargo test --workspace --features semring/serde --quiet
 step isolated scripts/controls.sh
 step isolated scripts/demo.sh 10ms
 step isolated scripts/stress.sh --quick
