@@ -52,7 +52,7 @@ control 'no truth first' a_producer_dies_for_good gate/strict.rs 's/granted \|\|
 control 'no role test before sleeping' a_producer_dies_for_good gate.rs 's/if !semaphores\.is_free\(V::ROLE\.peer\(\)\)\?/if true/'
 control 'post before commit' a_ring_of_one_slot producer.rs '/^        self\.view\.ring\.commit\(tail\);/d; s/^        let posted = self\.gate\.post\(count\);.*/&\n        self.view.ring.commit(tail);/'
 control 'post before acknowledge' a_ring_of_one_slot consumer.rs '/^        self\.view\.ring\.acknowledge\(self\.view\.head\);/d; s/^        let posted = self\.gate\.post\(count\);.*/&\n        self.view.ring.acknowledge(self.view.head);/'
-control 'no repair' a_ring_of_one_slot recovery.rs 's/= repair\(semaphores, ring\);/= Ok::<(), Fault>(());/'
+control 'no repair' a_ring_of_one_slot recovery.rs 's/Sync::Strict => repair\(semaphores, ring\),/Sync::Strict => Ok(()),/'
 control 'EMPTY repaired in the wrong order' a_permit_dies_in_hand recovery.rs 's/^    let tail = ring\.tail\(\);/    let early_head = ring.head();/; s/tail\.wrapping_sub\(ring\.head\(\)\)/ring.tail().wrapping_sub(early_head)/'
 control 'FULL repaired in the wrong order' a_consumer_dies_and recovery.rs 's/^    let head = ring\.head\(\);/    let early_tail = ring.tail();/; s/ring\.tail\(\)\.wrapping_sub\(head\)/early_tail.wrapping_sub(ring.head())/'
 control 'commit without Release' a_ring_of_one_slot ring.rs 's/position\.store\(tail, Ordering::Release\)/position.store(tail, Ordering::Relaxed)/; /\.position$/{N;N}; s/\.store\(tail, Ordering::Release\)/.store(tail, Ordering::Relaxed)/'
