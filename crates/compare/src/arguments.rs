@@ -56,7 +56,7 @@ pub struct Arguments {
     idle: Duration,
 
     /// Compare only these
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_values_t = Kind::ALL)]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_values_t = Kind::all().iter().copied())]
     transports: Vec<Kind>,
 
     /// Let the kernel choose the CPUs

@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn every_transport_comes_first_in_turn() {
-        let line = ["compare", "--repetitions", "4"];
+        let four = "flag-sleep,flag-spin,flag-backoff,semaphores";
+        let line = ["compare", "--repetitions", "4", "--transports", four];
         let schedule = schedule(&Arguments::parse_from(line).settings());
         // 4 × (throughput, round trip) × 4 transports, and the idle reader in 3 of the 4.
         assert_eq!(schedule.len(), 4 * 2 * 4 + 3 * 4);
@@ -161,7 +162,8 @@ mod tests {
             let mut passes = schedule.iter().filter(|(r, _)| *r == repetition);
             passes.next().unwrap().1.transport
         });
-        assert_eq!(firsts.collect::<Vec<_>>(), crate::transports::Kind::ALL);
+        let firsts: Vec<String> = firsts.map(|transport| transport.to_string()).collect();
+        assert_eq!(firsts.join(","), four);
     }
 
     #[test]

@@ -130,30 +130,35 @@ fn wait_idly<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
 }
 
 fn send_all(producer: &mut impl Produce, plan: &Plan, sequences: Range<u64>) -> Result<()> {
-    for sequence in sequences {
-        send(producer, plan, sequence)?;
-    }
-    Ok(())
+    let mut sequence = sequences.start;
+    producer.send_each(sequences.end - sequences.start, |message| {
+        write(message, plan, sequence);
+        sequence += 1;
+    })
 }
 
 fn receive_all(consumer: &mut impl Consume, plan: &Plan, sequences: Range<u64>) -> Result<()> {
-    for sequence in sequences {
-        receive(consumer, plan, sequence)?;
-    }
-    Ok(())
+    let mut sequence = sequences.start;
+    consumer.recv_each(sequences.end - sequences.start, |message| {
+        pattern::check(message, sequence, plan.size_bytes)?;
+        sequence += 1;
+        Ok(())
+    })
 }
 
 fn send(producer: &mut impl Produce, plan: &Plan, sequence: u64) -> Result<()> {
-    producer.send(|message| {
-        pattern::fill(message, sequence);
-        if plan.corrupt == Some(sequence) {
-            pattern::damage(message);
-        }
-    })
+    producer.send(|message| write(message, plan, sequence))
 }
 
 fn receive(consumer: &mut impl Consume, plan: &Plan, sequence: u64) -> Result<()> {
     consumer.recv(|message| pattern::check(message, sequence, plan.size_bytes))?
+}
+
+fn write(message: &mut [u8], plan: &Plan, sequence: u64) {
+    pattern::fill(message, sequence);
+    if plan.corrupt == Some(sequence) {
+        pattern::damage(message);
+    }
 }
 
 /// Tells the run that this side is attached, and waits until both are.

@@ -10,7 +10,23 @@ use semring::Address;
 use serde_json::Value;
 use sysv_ipc::{Mode, Segment, SemaphoreSet};
 
-const TRANSPORTS: [&str; 4] = ["flag-sleep", "flag-spin", "semaphores-single", "semaphores"];
+const TRANSPORTS: [&str; 15] = [
+    "flag-sleep",
+    "flag-spin",
+    "flag-backoff",
+    "semaphores-single",
+    "semaphores",
+    "semaphores-credits",
+    "semaphores-copy",
+    "semaphores-batches",
+    "control",
+    "futex-ring",
+    "pipe",
+    "unix-stream",
+    "unix-seqpacket",
+    "sysv-queue",
+    "posix-queue",
+];
 /// More passes than any run here makes.
 const MOST_PASSES: u32 = 200;
 
@@ -103,14 +119,10 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
 
 #[test]
 fn every_size_is_carried() {
-    for size in ["1", "57", "4099", "128KiB"] {
+    let all_but_sleeping = TRANSPORTS[1..].join(",");
+    for size in ["1", "57", "1KiB", "4099", "128KiB"] {
         let run = run_name(&format!("size-{size}"));
-        let arguments = [
-            "--size",
-            size,
-            "--transports",
-            "flag-spin,semaphores-single,semaphores",
-        ];
+        let arguments = ["--size", size, "--transports", &all_but_sleeping];
         let output = output(&mut compare(&run, &arguments));
         assert!(output.status.success(), "{size}: {}", text(&output.stderr));
         assert_nothing_left(&run);

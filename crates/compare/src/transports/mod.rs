@@ -1,19 +1,35 @@
 //! What is compared: one file for each kind of transport, and the list of them.
 //!
-//! Another transport is another file here, a variant of [`Kind`], and an arm in each of its methods.
+//! Another transport is another file here, and a variant of [`Kind`] with an arm in each of its methods.
 
+mod descriptor;
 mod flag;
+mod futex_ring;
+mod pipe;
+mod posix_queue;
+mod ring_memory;
 mod semaphores;
+mod sysv_queue;
+mod unix_socket;
 
 use std::fmt;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use semring::Sync;
+use semring_flag::Strategy;
 use serde::{Deserialize, Serialize};
 
+use crate::names::{key_of, path_of, queue_name};
 use flag::Flag;
-use semaphores::Semaphores;
-use semring_flag::Strategy;
+use futex_ring::FutexRing;
+use pipe::Pipe;
+use posix_queue::PosixQueue;
+use semaphores::{ByCopy, InBatches, Semaphores};
+use sysv_queue::SysvQueue;
+use unix_socket::UnixSocket;
 
 /// A way of getting messages from one process to another.
 pub trait Transport: Copy {
@@ -33,6 +49,11 @@ pub trait Produce {
     /// Sends one message of the agreed length, all of which `fill` writes.
     fn send(&mut self, fill: impl FnOnce(&mut [u8])) -> Result<()>;
 
+    /// Sends so many messages, together where the transport can do that.
+    fn send_each(&mut self, count: u64, mut fill: impl FnMut(&mut [u8])) -> Result<()> {
+        (0..count).try_for_each(|_| self.send(&mut fill))
+    }
+
     /// Leaves in order. Does not wait for the consumer to leave.
     fn close(self) -> Result<()>;
 }
@@ -41,6 +62,11 @@ pub trait Produce {
 pub trait Consume {
     /// Waits for the next message and shows it to `look`.
     fn recv<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Result<R>;
+
+    /// Waits for so many messages, taken together where the transport can do that.
+    fn recv_each(&mut self, count: u64, mut look: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        (0..count).try_for_each(|_| self.recv(&mut look)?)
+    }
 
     /// Leaves in order; may wait for the producer to do so.
     fn close(self) -> Result<()>;
@@ -64,44 +90,87 @@ pub enum Kind {
     FlagSleep,
     /// A flag that both sides look at all the time
     FlagSpin,
+    /// A flag that both sides look at ever less often, letting others run
+    FlagBackoff,
     /// Paired semaphores and one slot: a single exchange, as with the flag
     SemaphoresSingle,
-    /// Paired semaphores and 64 slots, one message at a time
+    /// Paired semaphores and 64 slots, one message at a time: the literal form
     Semaphores,
+    /// The same, each side taking up to 16 permits in one call
+    SemaphoresCredits,
+    /// The same as with credits, by a producer that copies its messages from memory of its own
+    SemaphoresCopy,
+    /// Paired semaphores, up to 64 messages in one exchange
+    SemaphoresBatches,
+    /// The same as with credits, once more: what the two differ by is noise
+    Control,
+    /// A ring in shared memory that spins and then sleeps in a futex
+    FutexRing,
+    /// A pipe
+    Pipe,
+    /// A Unix socket, as a stream
+    UnixStream,
+    /// A Unix socket, packet by packet
+    UnixSeqpacket,
+    /// A System V message queue
+    SysvQueue,
+    /// A POSIX message queue
+    PosixQueue,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [
-        Self::FlagSleep,
-        Self::FlagSpin,
-        Self::SemaphoresSingle,
-        Self::Semaphores,
-    ];
+    /// Returns every transport, in the order of the table.
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
 
     /// Returns its name for people.
     pub const fn title(self) -> &'static str {
         match self {
             Self::FlagSleep => "flag, sleeping",
             Self::FlagSpin => "flag, spinning",
+            Self::FlagBackoff => "flag, backing off",
             Self::SemaphoresSingle => "semaphores, 1 slot",
             Self::Semaphores => "semaphores, 64 slots",
+            Self::SemaphoresCredits => "semaphores, 16 credits",
+            Self::SemaphoresCopy => "semaphores, by copy",
+            Self::SemaphoresBatches => "semaphores, batches of 64",
+            Self::Control => "semaphores, 16 credits, again",
+            Self::FutexRing => "futex ring",
+            Self::Pipe => "pipe",
+            Self::UnixStream => "Unix socket, stream",
+            Self::UnixSeqpacket => "Unix socket, seqpacket",
+            Self::SysvQueue => "System V message queue",
+            Self::PosixQueue => "POSIX message queue",
         }
     }
 
     /// Returns how many messages it takes until all of its memory has been used once.
     pub const fn slots(self) -> u32 {
         match self {
-            Self::FlagSleep | Self::FlagSpin | Self::SemaphoresSingle => 1,
-            Self::Semaphores => 64,
+            Self::FlagSleep | Self::FlagSpin | Self::FlagBackoff | Self::SemaphoresSingle => 1,
+            Self::SemaphoresBatches => 1024,
+            _ => 64,
         }
     }
 
     /// Does a job with the transport.
     pub fn run<J: Job>(self, job: J) -> J::Output {
+        let strict = Semaphores::new(self.slots(), Sync::Strict);
         match self {
             Self::FlagSleep => job.run(Flag::new(Strategy::Sleep)),
             Self::FlagSpin => job.run(Flag::new(Strategy::Spin)),
-            Self::SemaphoresSingle | Self::Semaphores => job.run(Semaphores::new(self.slots())),
+            Self::FlagBackoff => job.run(Flag::new(Strategy::Backoff)),
+            Self::SemaphoresSingle | Self::Semaphores => job.run(strict),
+            Self::SemaphoresCredits | Self::Control => job.run(strict.credits(16)),
+            Self::SemaphoresCopy => job.run(ByCopy(strict.credits(16))),
+            Self::SemaphoresBatches => job.run(InBatches(strict)),
+            Self::FutexRing => job.run(FutexRing),
+            Self::Pipe => job.run(Pipe),
+            Self::UnixStream => job.run(UnixSocket::STREAM),
+            Self::UnixSeqpacket => job.run(UnixSocket::SEQPACKET),
+            Self::SysvQueue => job.run(SysvQueue),
+            Self::PosixQueue => job.run(PosixQueue),
         }
     }
 }
@@ -109,12 +178,60 @@ impl Kind {
 impl fmt::Display for Kind {
     /// Writes the name as on the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FlagSleep => "flag-sleep",
-            Self::FlagSpin => "flag-spin",
-            Self::SemaphoresSingle => "semaphores-single",
-            Self::Semaphores => "semaphores",
-        })
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// How often a consumer looks for what the producer has not made yet.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// Calls until there is something, or another error than that there is not.
+fn when_there<T, E>(mut call: impl FnMut() -> Result<T, E>) -> Result<T>
+where
+    E: Absence + Into<anyhow::Error>,
+{
+    loop {
+        match call() {
+            Err(error) if error.is_absence() => thread::sleep(LOOK_EVERY),
+            result => return result.map_err(Into::into),
+        }
+    }
+}
+
+/// An error that may mean that nobody has made the thing yet.
+trait Absence {
+    fn is_absence(&self) -> bool;
+}
+
+impl Absence for sysv_ipc::Error {
+    fn is_absence(&self) -> bool {
+        self.kind() == sysv_ipc::ErrorKind::NotFound
+    }
+}
+
+impl Absence for semring_flag::OpenError {
+    fn is_absence(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+}
+
+impl Absence for std::io::Error {
+    fn is_absence(&self) -> bool {
+        self.kind() == std::io::ErrorKind::NotFound
+    }
+}
+
+impl Absence for nix::errno::Errno {
+    fn is_absence(&self) -> bool {
+        *self == Self::ENOENT
+    }
+}
+
+impl Absence for rustix::io::Errno {
+    /// A socket has a name before anybody listens to it.
+    fn is_absence(&self) -> bool {
+        [Self::NOENT, Self::CONNREFUSED].contains(self)
     }
 }
 
@@ -124,11 +241,18 @@ mod tests {
 
     #[test]
     fn the_names_are_the_same_everywhere() {
-        assert_eq!(Kind::ALL, Kind::value_variants());
-        for kind in Kind::ALL {
+        for &kind in Kind::all() {
             let name = kind.to_string();
             assert_eq!(<Kind as ValueEnum>::from_str(&name, false), Ok(kind));
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{name}\""));
         }
+    }
+
+    #[test]
+    fn titles_tell_them_apart() {
+        let mut titles: Vec<&str> = Kind::all().iter().map(|kind| kind.title()).collect();
+        titles.sort_unstable();
+        titles.dedup();
+        assert_eq!(titles.len(), Kind::all().len());
     }
 }
