@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Measures the flag, sleeping and spinning, and the semaphores side by side: throughput, round trip, CPU
-# of an idle reader. One table, in about a minute; with --quick in less than 30 seconds.
-#   scripts/compare.sh [--quick] [--size BYTES] [--json FILE] [OPTION...]      --help: all options
+# Measures the flag, the semaphores, and what else one would use side by side: throughput, round trip,
+# wake-up, CPU of an idle reader, beside the limits of the machine. With messages of 64 bytes in some
+# minutes; with --quick in less than a minute; with --full from 8 bytes to 4 MiB, in about half an hour.
+#   scripts/compare.sh [--quick|--full] [--size BYTES,...] [--json FILE] [--markdown FILE] [OPTION...]
+#   --help: all options
 # Leave the machine alone meanwhile: whatever else runs on it shows in the figures.
 set -euo pipefail
-if [ "${1:-}" = -h ]; then sed -n '2,5s/^# //p' "$0"; exit; fi
+if [ "${1:-}" = -h ]; then sed -n '2,7s/^# //p' "$0"; exit; fi
 from=$PWD
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"

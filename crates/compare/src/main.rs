@@ -7,19 +7,25 @@
 )]
 
 mod arguments;
+mod bare;
 mod board;
 mod interrupt;
 mod machine;
+mod markdown;
 mod names;
 mod pair;
 mod pass;
 mod pattern;
 mod plan;
 mod progress;
+mod ratios;
 mod results;
+mod schedule;
+mod sections;
 mod session;
 mod side;
 mod statistics;
+mod subject;
 mod table;
 mod transports;
 mod units;

@@ -4,17 +4,23 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 
+use crate::bare;
 use crate::board::Board;
 use crate::machine;
 use crate::plan::{Plan, Report};
+use crate::subject::Subject;
 use crate::work::Work;
 
 /// Does what the plan says, and writes a report as one line on standard output.
 pub fn run(plan: &str) -> Result<()> {
     let plan: Plan = serde_json::from_str(plan).context("not a plan")?;
     machine::end_with_parent(plan.parent_pid)?;
-    let report = measure(&plan)
-        .with_context(|| format!("{} of {}, {}", plan.role, plan.transport, plan.measure))?;
+    let report = measure(&plan).with_context(|| {
+        format!(
+            "{} of {}, {}",
+            plan.role, plan.task.subject, plan.task.measure
+        )
+    })?;
     let mut line = serde_json::to_vec(&report)?;
     line.push(b'\n');
     std::io::stdout()
@@ -33,7 +39,10 @@ fn measure(plan: &Plan) -> Result<Report> {
     };
     Ok(Report {
         bounce_before_ns: bounce()?,
-        measured: plan.transport.run(Work { plan })?,
+        measured: match plan.task.subject {
+            Subject::Bare(bare) => bare::run(bare, plan)?,
+            Subject::Transport(kind) => kind.run(Work { plan })?,
+        },
         bounce_after_ns: bounce()?,
     })
 }

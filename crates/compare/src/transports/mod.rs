@@ -118,6 +118,27 @@ pub enum Kind {
     PosixQueue,
 }
 
+/// What a message costs at least, besides the memory it is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// A cache line goes to the other side and comes back.
+    Bounce,
+    /// A system call.
+    Call,
+    /// A `semop`, while the other side makes one.
+    Semop,
+    /// A `semop` that wakes the other side, and one that is woken by it.
+    SemopRoundTrip,
+}
+
+/// A transport and the same one under another name; what they differ by is noise.
+pub const TWINS: [Kind; 2] = [Kind::SemaphoresCredits, Kind::Control];
+
+/// Longest message of which 64 are sent together: more would not fit into the nearest cache.
+const LONGEST_IN_BATCH: usize = 1024;
+
 impl Kind {
     /// Returns every transport, in the order of the table.
     pub fn all() -> &'static [Self] {
@@ -154,6 +175,51 @@ impl Kind {
         }
     }
 
+    /// Returns what a message costs at least.
+    pub const fn need(self) -> Need {
+        match self {
+            Self::FlagSleep | Self::FlagSpin | Self::FlagBackoff => Need::Bounce,
+            Self::SemaphoresSingle => Need::SemopRoundTrip,
+            Self::Semaphores | Self::SemaphoresCredits | Self::SemaphoresCopy | Self::Control => {
+                Need::Semop
+            }
+            Self::SemaphoresBatches | Self::FutexRing => Need::Nothing,
+            Self::Pipe
+            | Self::UnixStream
+            | Self::UnixSeqpacket
+            | Self::SysvQueue
+            | Self::PosixQueue => Need::Call,
+        }
+    }
+
+    /// Tells whether a side that waits looks all the time, at first at least.
+    pub const fn spins(self) -> bool {
+        matches!(self, Self::FlagSpin | Self::FlagBackoff | Self::FutexRing)
+    }
+
+    /// Tells whether it waits in `semop`.
+    pub const fn has_semaphores(self) -> bool {
+        matches!(
+            self,
+            Self::SemaphoresSingle
+                | Self::Semaphores
+                | Self::SemaphoresCredits
+                | Self::SemaphoresCopy
+                | Self::SemaphoresBatches
+                | Self::Control
+        )
+    }
+
+    /// Tells whether messages are sent together; nothing else of such a transport is of interest.
+    pub const fn is_batched(self) -> bool {
+        matches!(self, Self::SemaphoresBatches)
+    }
+
+    /// Tells whether it is meant for messages of this length.
+    pub const fn carries(self, message_bytes: usize) -> bool {
+        !self.is_batched() || message_bytes <= LONGEST_IN_BATCH
+    }
+
     /// Does a job with the transport.
     pub fn run<J: Job>(self, job: J) -> J::Output {
         let strict = Semaphores::new(self.slots(), Sync::Strict);
@@ -187,7 +253,7 @@ impl fmt::Display for Kind {
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Calls until there is something, or another error than that there is not.
-fn when_there<T, E>(mut call: impl FnMut() -> Result<T, E>) -> Result<T>
+pub fn when_there<T, E>(mut call: impl FnMut() -> Result<T, E>) -> Result<T>
 where
     E: Absence + Into<anyhow::Error>,
 {
@@ -200,7 +266,7 @@ where
 }
 
 /// An error that may mean that nobody has made the thing yet.
-trait Absence {
+pub trait Absence {
     fn is_absence(&self) -> bool;
 }
 
