@@ -2,8 +2,8 @@
 # Measures the flag, the semaphores, and what else one would use side by side: throughput, round trip,
 # wake-up, CPU of an idle reader, beside the limits of the machine. With messages of 64 bytes in some
 # minutes; with --quick in less than a minute; with --full from 8 bytes to 4 MiB, in about half an hour.
-#   scripts/compare.sh [--quick|--full] [--size BYTES,...] [--json FILE] [--markdown FILE] [OPTION...]
-#   --help: all options
+#   scripts/compare.sh [--quick|--full] [--size BYTES,...] [--json FILE] [--markdown FILE] [--plots FOLDER]
+#     [OPTION...]      --help: all of them
 # Leave the machine alone meanwhile: whatever else runs on it shows in the figures.
 set -euo pipefail
 if [ "${1:-}" = -h ]; then sed -n '2,7s/^# //p' "$0"; exit; fi

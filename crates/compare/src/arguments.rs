@@ -85,6 +85,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
 
+    /// Draw the results into this folder: throughput.svg, round-trip.svg, cpu.svg
+    #[arg(long, value_name = "FOLDER")]
+    pub plots: Option<PathBuf>,
+
     /// Commit that is measured, to be printed and written with the results
     #[arg(long, value_name = "TEXT")]
     pub commit: Option<String>,

@@ -17,6 +17,7 @@ mod pair;
 mod pass;
 mod pattern;
 mod plan;
+mod plots;
 mod progress;
 mod ratios;
 mod results;

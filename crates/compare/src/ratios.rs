@@ -6,7 +6,7 @@ use crate::bare::Bare;
 use crate::plan::{Measure, Task};
 use crate::results::Row;
 use crate::subject::Subject;
-use crate::transports::{Kind, Need, TWINS};
+use crate::transports::{Family, Kind, Need, TWINS};
 
 /// How much one transport differed from itself, under two names.
 #[derive(Debug, Clone, Serialize)]
@@ -81,7 +81,7 @@ impl Figures {
 
     /// Returns the least time that the machine allows for a message, or a round trip, or a wait.
     fn limit_ns(&self, task: Task, kind: Kind) -> Option<f64> {
-        let sleeper = if kind.has_semaphores() {
+        let sleeper = if kind.family() == Family::Semaphores {
             Bare::Semop
         } else {
             Bare::Futex

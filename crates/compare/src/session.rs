@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +15,7 @@ use crate::machine::Machine;
 use crate::markdown;
 use crate::pass::{Pass, Runner};
 use crate::plan::{Measure, Task};
+use crate::plots;
 use crate::progress::Progress;
 use crate::results::Results;
 use crate::schedule::schedule;
@@ -41,6 +42,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // Before anything is measured: nobody wants to hear afterwards that there is no such folder.
     let json = arguments.json.as_deref().map(create).transpose()?;
     let markdown = arguments.markdown.as_deref().map(create).transpose()?;
+    if let Some(folder) = &arguments.plots {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
     let run = arguments.run.clone().unwrap_or_else(unique_name);
     let mut runner = Runner::new(run, &settings, &machine)?;
     let passes = measure(&settings, &mut runner)?;
@@ -52,6 +57,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(mut file) = markdown {
         file.write_all(markdown::render(&results).as_bytes())
             .context("cannot write the table as Markdown")?;
+    }
+    if let Some(folder) = &arguments.plots {
+        plots::write(&results, folder)?;
     }
     if let Some(file) = json {
         let mut writer = BufWriter::new(file);

@@ -30,6 +30,21 @@ pub fn bandwidth(value: f64) -> String {
     format!("{text}{unit}")
 }
 
+/// Writes a power of ten of bytes in a second on a scale: `10 GB/s`.
+pub fn bandwidth_mark(value: f64) -> String {
+    bandwidth(value).replace(".00", "").replace(".0 ", " ")
+}
+
+/// Writes a power of ten of messages in a second on a scale: `10 M`.
+pub fn rate_mark(value: f64) -> String {
+    rate(value).replace(".00", "").replace(".0", "")
+}
+
+/// Writes a power of ten of nanoseconds on a scale: `10 µs`.
+pub fn time_mark(value_ns: f64) -> String {
+    time(value_ns).replace(".00 ", " ").replace(".0 ", " ")
+}
+
 /// Writes the length of a message: `64 B`, `4 KiB`, `1000 B`.
 pub fn bytes(value: usize) -> String {
     match value {
@@ -106,6 +121,17 @@ mod tests {
         assert_eq!(time(999_900_000.0), "1.00 s");
         assert_eq!(setting(1_000_000_000), "1 s");
         assert_eq!(setting(2_500_000_000), "2.50 s");
+    }
+
+    #[test]
+    fn marks_are_round() {
+        assert_eq!(bandwidth_mark(1e10), "10 GB/s");
+        assert_eq!(bandwidth_mark(1e9), "1 GB/s");
+        assert_eq!(
+            [rate_mark(1e7), rate_mark(1e6), rate_mark(10.0)],
+            ["10 M", "1 M", "10"]
+        );
+        assert_eq!([time_mark(1e4), time_mark(100.0)], ["10 µs", "100 ns"]);
     }
 
     #[test]

@@ -76,6 +76,8 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
     let json = file.to_str().unwrap();
     let page = folder.path().join("results.md");
     let mut command = compare(&run, &["--json", json, "--commit", "abc1234"]);
+    let plots = folder.path().join("plots");
+    command.arg("--plots").arg(&plots);
     let output = output(command.arg("--markdown").arg(page));
     let (table, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{errors}");
@@ -106,6 +108,16 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
     }
     let markdown = fs::read_to_string(folder.path().join("results.md")).unwrap();
     assert!(markdown.contains("\n| futex ring | "), "{markdown}");
+    for picture in ["throughput.svg", "round-trip.svg", "cpu.svg"] {
+        let picture = fs::read_to_string(plots.join(picture)).unwrap();
+        let picture = picture.trim();
+        assert!(picture.starts_with("<svg") && picture.ends_with("</svg>"));
+        assert!(picture.contains("semaphores, 64 slots") && picture.contains("abc1234"));
+        assert!(
+            !picture.contains("again"),
+            "the control is no transport of its own"
+        );
+    }
     assert!(!errors.contains('\x1b'), "no colours into a pipe: {errors}");
 
     let results: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();

@@ -133,6 +133,15 @@ pub enum Need {
     SemopRoundTrip,
 }
 
+/// Transports of a kind, as people sort them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    Flag,
+    Semaphores,
+    Ring,
+    Kernel,
+}
+
 /// A transport and the same one under another name; what they differ by is noise.
 pub const TWINS: [Kind; 2] = [Kind::SemaphoresCredits, Kind::Control];
 
@@ -197,17 +206,23 @@ impl Kind {
         matches!(self, Self::FlagSpin | Self::FlagBackoff | Self::FutexRing)
     }
 
-    /// Tells whether it waits in `semop`.
-    pub const fn has_semaphores(self) -> bool {
-        matches!(
-            self,
+    /// Returns what it belongs to.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::FlagSleep | Self::FlagSpin | Self::FlagBackoff => Family::Flag,
             Self::SemaphoresSingle
-                | Self::Semaphores
-                | Self::SemaphoresCredits
-                | Self::SemaphoresCopy
-                | Self::SemaphoresBatches
-                | Self::Control
-        )
+            | Self::Semaphores
+            | Self::SemaphoresCredits
+            | Self::SemaphoresCopy
+            | Self::SemaphoresBatches
+            | Self::Control => Family::Semaphores,
+            Self::FutexRing => Family::Ring,
+            Self::Pipe
+            | Self::UnixStream
+            | Self::UnixSeqpacket
+            | Self::SysvQueue
+            | Self::PosixQueue => Family::Kernel,
+        }
     }
 
     /// Tells whether messages are sent together; nothing else of such a transport is of interest.
