@@ -65,9 +65,13 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS,...", value_delimiter = ',', value_parser = seconds)]
     pause: Vec<Duration>,
 
-    /// Compare only these
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_values_t = Kind::all().iter().copied())]
+    /// Compare only these [default: all, those that need --peers with --peers only]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     transports: Vec<Kind>,
+
+    /// Compare other people's engines, too, which this program has (scripts/compare.sh builds it)
+    #[arg(long, value_name = "PROGRAM")]
+    pub peers: Option<PathBuf>,
 
     /// Let the kernel choose the CPUs
     #[arg(long)]
@@ -184,8 +188,13 @@ impl Settings {
 }
 
 impl Arguments {
-    /// Returns the settings: what was asked for, else the defaults.
-    pub fn settings(&self) -> Settings {
+    /// Returns the settings: what was asked for, else the defaults. `peers`: what the other program has.
+    pub fn settings(&self, peers: &[Kind]) -> Settings {
+        let all = Kind::all()
+            .iter()
+            .filter(|kind| !kind.is_peer())
+            .chain(peers);
+        let all: Vec<Kind> = all.copied().collect();
         let defaults = match (self.quick, self.full) {
             (true, _) => QUICK,
             (false, true) => FULL,
@@ -204,7 +213,7 @@ impl Arguments {
             idle_ns: nanoseconds(self.idle.unwrap_or(defaults.idle)),
             pauses_ns: pauses.map(nanoseconds).collect(),
             retries: self.retries.unwrap_or(defaults.retries),
-            transports: or_default(&self.transports, &[]),
+            transports: or_default(&self.transports, &all),
             placement: match (self.unpinned, self.same_cpu) {
                 (true, _) => Placement::Unpinned,
                 (false, true) => Placement::SameCpu,
@@ -258,7 +267,7 @@ mod tests {
 
     #[test]
     fn quick_is_shorter_and_what_was_asked_for_wins() {
-        let settings = |line: &[&str]| Arguments::parse_from(line).settings();
+        let settings = |line: &[&str]| Arguments::parse_from(line).settings(&[]);
         let (full, quick) = (settings(&["compare"]), settings(&["compare", "--quick"]));
         assert!(quick.pass_ns < full.pass_ns && quick.repetitions < full.repetitions);
         let asked = settings(&["compare", "--repetitions", "1", "--seconds", "0.25"]);
@@ -269,13 +278,13 @@ mod tests {
     #[test]
     fn transports_come_in_the_order_of_the_table_and_once() {
         let line = ["compare", "--transports", "semaphores,flag-spin,semaphores"];
-        let settings = Arguments::parse_from(line).settings();
+        let settings = Arguments::parse_from(line).settings(&[]);
         assert_eq!(settings.transports, [Kind::FlagSpin, Kind::Semaphores]);
     }
 
     #[test]
     fn full_has_every_size_and_small_messages_are_the_usual_ones() {
-        let settings = |line: &[&str]| Arguments::parse_from(line).settings();
+        let settings = |line: &[&str]| Arguments::parse_from(line).settings(&[]);
         let full = settings(&["compare", "--full"]);
         assert_eq!(full.sizes_bytes, [8, 64, 1024, 65536, 1 << 20, 4 << 20]);
         assert_eq!(full.small_bytes(), 64);

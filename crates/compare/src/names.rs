@@ -56,6 +56,7 @@ pub fn key_of(channel: &str) -> Result<Key> {
 }
 
 /// Returns where in the file system the pipe or socket of a channel is.
+#[must_use]
 pub fn path_of(channel: &str) -> PathBuf {
     std::env::temp_dir().join(channel)
 }

@@ -1,5 +1,6 @@
 //! One pass: two processes, one measurement, and nothing left behind.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -11,7 +12,9 @@ use crate::interrupt::Signals;
 use crate::machine::Machine;
 use crate::names::Names;
 use crate::pair;
+use crate::peers::Peers;
 use crate::plan::{Measure, Measured, Plan, Report, Role, Task};
+use crate::transports::Kind;
 
 /// A pass may last this much longer than planned, and then so many times as long as planned, before it
 /// counts as stuck.
@@ -49,6 +52,10 @@ pub struct Pass {
 pub struct Runner {
     run: String,
     passes: u32,
+    /// Whose copies are the two sides.
+    program: PathBuf,
+    /// Whose copies they are where a transport is not ours.
+    peers: Option<Peers>,
     board: Board,
     signals: Signals,
     cpus: Option<[usize; 2]>,
@@ -61,11 +68,18 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn new(run: String, settings: &Settings, machine: &Machine) -> Result<Self> {
+    pub fn new(
+        run: String,
+        settings: &Settings,
+        machine: &Machine,
+        peers: Option<Peers>,
+    ) -> Result<Self> {
         let longest = settings.pass_ns.saturating_mul(PATIENCE_FACTOR) + settings.idle_ns;
         Ok(Self {
             run,
             passes: 0,
+            program: std::env::current_exe().context("cannot find this program's own file")?,
+            peers,
             board: Board::create()?,
             signals: Signals::hold_back()?,
             cpus: machine.pinned_to,
@@ -82,7 +96,12 @@ impl Runner {
         let names = Names::new(&self.run, self.passes);
         self.board.reset()?;
         let plans = self.plans(task, count, bounce, &names);
-        let result = pair::run(&plans, self.limit, &self.signals);
+        let is_peer = task.subject.transport().is_some_and(Kind::is_peer);
+        let program = match &self.peers {
+            Some(peers) if is_peer => &peers.program,
+            _ => &self.program,
+        };
+        let result = pair::run(program, &plans, self.limit, &self.signals);
         // After a failure objects are left, by those who were ended: that is no finding. Objects that
         // cannot be removed are, and then the failure is only why.
         let left = names

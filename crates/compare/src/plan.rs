@@ -127,6 +127,7 @@ pub struct Report {
 /// What the work itself took on one side.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Measured {
+    /// From the first message that counts to the last.
     pub elapsed_ns: u64,
     /// User and system time of the process meanwhile.
     pub cpu_ns: u64,

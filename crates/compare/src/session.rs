@@ -14,6 +14,7 @@ use crate::board::Distance;
 use crate::machine::Machine;
 use crate::markdown;
 use crate::pass::{Pass, Runner};
+use crate::peers::Peers;
 use crate::plan::{Measure, Task};
 use crate::plots;
 use crate::progress::Progress;
@@ -37,7 +38,9 @@ const TRIAL_PART: u64 = 8;
 
 /// Measures, prints the table, and writes the samples where asked to.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let settings = arguments.settings();
+    let peers = arguments.peers.as_deref().map(Peers::ask).transpose()?;
+    let settings = arguments.settings(peers.as_ref().map_or(&[], |peers| &peers.kinds));
+    check_peers(&settings, peers.as_ref())?;
     let machine = Machine::look(settings.placement, arguments.commit.clone())?;
     // Before anything is measured: nobody wants to hear afterwards that there is no such folder.
     let json = arguments.json.as_deref().map(create).transpose()?;
@@ -47,7 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let run = arguments.run.clone().unwrap_or_else(unique_name);
-    let mut runner = Runner::new(run, &settings, &machine)?;
+    let mut runner = Runner::new(run, &settings, &machine, peers)?;
     let passes = measure(&settings, &mut runner)?;
     let results = Results::new(settings, machine, passes);
     let mut output = std::io::stdout().lock();
@@ -72,6 +75,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         bail!("left behind, and removed now: {}", runner.left.join(", "));
     }
     Ok(())
+}
+
+/// Refuses transports that nobody here has.
+fn check_peers(settings: &Settings, peers: Option<&Peers>) -> Result<()> {
+    let has = |kind| peers.is_some_and(|peers| peers.kinds.contains(&kind));
+    let mut kinds = settings.transports.iter();
+    match kinds.find(|&&kind| kind.is_peer() && !has(kind)) {
+        Some(kind) if peers.is_none() => bail!("{kind} needs --peers"),
+        Some(kind) => bail!("the program of --peers was built without {kind}"),
+        None => Ok(()),
+    }
 }
 
 fn create(path: &Path) -> Result<File> {

@@ -16,7 +16,7 @@ use crate::transports::{Consume, Job, Produce, Transport};
 /// The part of one side in a plan.
 #[derive(Debug)]
 pub struct Work<'a> {
-    pub plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
 }
 
 impl Job for Work<'_> {

@@ -6,6 +6,7 @@ use super::canvas::{Canvas, FAINT, Places, Point, Scale, Side, TOP, WIDTH};
 use super::{colour, small, subtitle};
 use crate::plan::Measure;
 use crate::results::Results;
+use crate::transports::Family;
 use crate::units;
 
 const HEIGHT: i32 = 600;
@@ -15,7 +16,9 @@ const RIGHT: i32 = WIDTH - 40;
 
 /// Draws a dot for each transport.
 pub fn draw(results: &Results) -> Result<String> {
-    let rows = small(results, Measure::Throughput);
+    let mut rows = small(results, Measure::Throughput);
+    // Those of the semaphores last, so that they lie on top.
+    rows.sort_by_key(|(kind, _)| kind.family() == Family::Semaphores);
     let x = Scale::new(rows.iter().map(|(_, row)| row.spread.median), LEFT, RIGHT);
     let y = Scale::new(rows.iter().map(|(_, row)| row.cpu_ns), BOTTOM, TOP);
 

@@ -5,7 +5,7 @@ use std::hint;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use rustix::io::Errno;
 use rustix::thread::futex;
 use sysv_ipc::{Mode, Segment};
@@ -103,6 +103,9 @@ impl Consume for Consumer {
     }
 
     fn close(self) -> Result<()> {
+        if self.memory.header().tail.0.load(Ordering::Acquire) != self.head {
+            bail!("there is a message more than was sent");
+        }
         Ok(())
     }
 }

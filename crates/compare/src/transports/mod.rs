@@ -33,50 +33,86 @@ use unix_socket::UnixSocket;
 
 /// A way of getting messages from one process to another.
 pub trait Transport: Copy {
+    /// The end that sends.
     type Producer: Produce;
+    /// The end that receives.
     type Consumer: Consume;
 
     /// Attaches to the channel of this name as its producer, creating it if need be. Does not wait
     /// for the consumer.
+    ///
+    /// # Errors
+    ///
+    /// The channel cannot be made, in the words of whoever refused.
     fn producer(self, channel: &str, message_bytes: usize) -> Result<Self::Producer>;
 
     /// Attaches to the channel of this name as its consumer; may wait until the producer has made it.
+    ///
+    /// # Errors
+    ///
+    /// The channel cannot be attached to, in the words of whoever refused.
     fn consumer(self, channel: &str, message_bytes: usize) -> Result<Self::Consumer>;
 }
 
 /// The end that sends.
 pub trait Produce {
     /// Sends one message of the agreed length, all of which `fill` writes.
+    ///
+    /// # Errors
+    ///
+    /// The message could not be sent.
     fn send(&mut self, fill: impl FnOnce(&mut [u8])) -> Result<()>;
 
     /// Sends so many messages, together where the transport can do that.
+    ///
+    /// # Errors
+    ///
+    /// The first message that could not be sent.
     fn send_each(&mut self, count: u64, mut fill: impl FnMut(&mut [u8])) -> Result<()> {
         (0..count).try_for_each(|_| self.send(&mut fill))
     }
 
     /// Leaves in order. Does not wait for the consumer to leave.
+    ///
+    /// # Errors
+    ///
+    /// What was left could not be given back.
     fn close(self) -> Result<()>;
 }
 
 /// The end that receives.
 pub trait Consume {
     /// Waits for the next message and shows it to `look`.
+    ///
+    /// # Errors
+    ///
+    /// There is no message, and none will come.
     fn recv<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Result<R>;
 
     /// Waits for so many messages, taken together where the transport can do that.
+    ///
+    /// # Errors
+    ///
+    /// As of [`recv`](Self::recv), and what `look` did not like.
     fn recv_each(&mut self, count: u64, mut look: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         (0..count).try_for_each(|_| self.recv(&mut look)?)
     }
 
     /// Leaves in order; may wait for the producer to do so.
+    ///
+    /// # Errors
+    ///
+    /// There is a message more than was sent, or something could not be given back.
     fn close(self) -> Result<()>;
 }
 
 /// What is to be done with a transport, whichever it is: compiled for each of them, so that the calls
 /// which are measured are direct ones.
 pub trait Job {
+    /// What comes of it.
     type Output;
 
+    /// Does it with this transport.
     fn run<T: Transport>(self, transport: T) -> Self::Output;
 }
 
@@ -116,6 +152,14 @@ pub enum Kind {
     SysvQueue,
     /// A POSIX message queue
     PosixQueue,
+    /// iceoryx2, whose consumer looks all the time (needs --peers)
+    Iceoryx2Poll,
+    /// iceoryx2, whose consumer waits for events (needs --peers)
+    Iceoryx2Event,
+    /// ipc-channel (needs --peers)
+    IpcChannel,
+    /// `Boost.Interprocess`, its message queue (needs --peers)
+    BoostQueue,
 }
 
 /// What a message costs at least, besides the memory it is written to.
@@ -140,6 +184,7 @@ pub enum Family {
     Semaphores,
     Ring,
     Kernel,
+    Peer,
 }
 
 /// A transport and the same one under another name; what they differ by is noise.
@@ -150,12 +195,19 @@ const LONGEST_IN_BATCH: usize = 1024;
 
 impl Kind {
     /// Returns every transport, in the order of the table.
+    #[must_use]
     pub fn all() -> &'static [Self] {
         Self::value_variants()
     }
 
+    /// Tells whether another program has it, which need not have been built.
+    #[must_use]
+    pub fn is_peer(self) -> bool {
+        self.family() == Family::Peer
+    }
+
     /// Returns its name for people.
-    pub const fn title(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::FlagSleep => "flag, sleeping",
             Self::FlagSpin => "flag, spinning",
@@ -172,11 +224,15 @@ impl Kind {
             Self::UnixSeqpacket => "Unix socket, seqpacket",
             Self::SysvQueue => "System V message queue",
             Self::PosixQueue => "POSIX message queue",
+            Self::Iceoryx2Poll => "iceoryx2, polling",
+            Self::Iceoryx2Event => "iceoryx2, events",
+            Self::IpcChannel => "ipc-channel",
+            Self::BoostQueue => "Boost message queue",
         }
     }
 
     /// Returns how many messages it takes until all of its memory has been used once.
-    pub const fn slots(self) -> u32 {
+    pub(crate) const fn slots(self) -> u32 {
         match self {
             Self::FlagSleep | Self::FlagSpin | Self::FlagBackoff | Self::SemaphoresSingle => 1,
             Self::SemaphoresBatches => 1024,
@@ -185,29 +241,36 @@ impl Kind {
     }
 
     /// Returns what a message costs at least.
-    pub const fn need(self) -> Need {
+    pub(crate) const fn need(self) -> Need {
         match self {
             Self::FlagSleep | Self::FlagSpin | Self::FlagBackoff => Need::Bounce,
             Self::SemaphoresSingle => Need::SemopRoundTrip,
             Self::Semaphores | Self::SemaphoresCredits | Self::SemaphoresCopy | Self::Control => {
                 Need::Semop
             }
-            Self::SemaphoresBatches | Self::FutexRing => Need::Nothing,
+            Self::SemaphoresBatches | Self::FutexRing | Self::Iceoryx2Poll | Self::BoostQueue => {
+                Need::Nothing
+            }
             Self::Pipe
             | Self::UnixStream
             | Self::UnixSeqpacket
             | Self::SysvQueue
-            | Self::PosixQueue => Need::Call,
+            | Self::PosixQueue
+            | Self::Iceoryx2Event
+            | Self::IpcChannel => Need::Call,
         }
     }
 
     /// Tells whether a side that waits looks all the time, at first at least.
-    pub const fn spins(self) -> bool {
-        matches!(self, Self::FlagSpin | Self::FlagBackoff | Self::FutexRing)
+    pub(crate) const fn spins(self) -> bool {
+        matches!(
+            self,
+            Self::FlagSpin | Self::FlagBackoff | Self::FutexRing | Self::Iceoryx2Poll
+        )
     }
 
     /// Returns what it belongs to.
-    pub const fn family(self) -> Family {
+    pub(crate) const fn family(self) -> Family {
         match self {
             Self::FlagSleep | Self::FlagSpin | Self::FlagBackoff => Family::Flag,
             Self::SemaphoresSingle
@@ -222,23 +285,26 @@ impl Kind {
             | Self::UnixSeqpacket
             | Self::SysvQueue
             | Self::PosixQueue => Family::Kernel,
+            Self::Iceoryx2Poll | Self::Iceoryx2Event | Self::IpcChannel | Self::BoostQueue => {
+                Family::Peer
+            }
         }
     }
 
     /// Tells whether messages are sent together; nothing else of such a transport is of interest.
-    pub const fn is_batched(self) -> bool {
+    pub(crate) const fn is_batched(self) -> bool {
         matches!(self, Self::SemaphoresBatches)
     }
 
     /// Tells whether it is meant for messages of this length.
-    pub const fn carries(self, message_bytes: usize) -> bool {
+    pub(crate) const fn carries(self, message_bytes: usize) -> bool {
         !self.is_batched() || message_bytes <= LONGEST_IN_BATCH
     }
 
-    /// Does a job with the transport.
-    pub fn run<J: Job>(self, job: J) -> J::Output {
+    /// Does a job with the transport; `None` where another program has it.
+    pub(crate) fn run<J: Job>(self, job: J) -> Option<J::Output> {
         let strict = Semaphores::new(self.slots(), Sync::Strict);
-        match self {
+        Some(match self {
             Self::FlagSleep => job.run(Flag::new(Strategy::Sleep)),
             Self::FlagSpin => job.run(Flag::new(Strategy::Spin)),
             Self::FlagBackoff => job.run(Flag::new(Strategy::Backoff)),
@@ -252,7 +318,10 @@ impl Kind {
             Self::UnixSeqpacket => job.run(UnixSocket::SEQPACKET),
             Self::SysvQueue => job.run(SysvQueue),
             Self::PosixQueue => job.run(PosixQueue),
-        }
+            Self::Iceoryx2Poll | Self::Iceoryx2Event | Self::IpcChannel | Self::BoostQueue => {
+                return None;
+            }
+        })
     }
 }
 
@@ -268,6 +337,10 @@ impl fmt::Display for Kind {
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Calls until there is something, or another error than that there is not.
+///
+/// # Errors
+///
+/// That other error.
 pub fn when_there<T, E>(mut call: impl FnMut() -> Result<T, E>) -> Result<T>
 where
     E: Absence + Into<anyhow::Error>,
@@ -282,6 +355,7 @@ where
 
 /// An error that may mean that nobody has made the thing yet.
 pub trait Absence {
+    /// Tells whether it does.
     fn is_absence(&self) -> bool;
 }
 
