@@ -92,7 +92,7 @@ impl Figures {
                 Some(self.need_ns(kind.need(), task)?.max(fill_ns))
             }
             Measure::RoundTrip if kind.spins() => self.bounce_ns,
-            Measure::WakeUp if kind == Kind::FlagSpin => Some(self.bounce_ns? / 2.0),
+            Measure::WakeUp if kind.never_sleeps() => Some(self.bounce_ns? / 2.0),
             Measure::RoundTrip | Measure::WakeUp | Measure::IdleCpu => self.bare_ns(sleeper, task),
         }
     }

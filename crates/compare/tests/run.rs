@@ -278,3 +278,19 @@ fn mistakes_on_the_command_line_are_refused() {
         assert_eq!(output(command.args(arguments)).status.code(), Some(2));
     }
 }
+
+#[test]
+fn engines_of_others_need_the_program_that_has_them() {
+    let wanted = ["--transports", "iceoryx2-poll"];
+    for (peers, words) in [
+        (&[][..], "iceoryx2-poll needs --peers"),
+        (&["--peers", "true"], "built without iceoryx2-poll"),
+        (&["--peers", "false"], "exit status: 1"),
+        (&["--peers", "/nowhere"], "cannot start /nowhere"),
+    ] {
+        let output = output(compare(&run_name("peers"), &wanted).args(peers));
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(words), "{errors}");
+    }
+}

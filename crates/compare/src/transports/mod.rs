@@ -269,6 +269,14 @@ impl Kind {
         )
     }
 
+    /// Tells whether a side that waits never sleeps.
+    pub(crate) const fn never_sleeps(self) -> bool {
+        matches!(
+            self,
+            Self::FlagSpin | Self::FlagBackoff | Self::Iceoryx2Poll
+        )
+    }
+
     /// Returns what it belongs to.
     pub(crate) const fn family(self) -> Family {
         match self {
