@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the flag, the semaphores, and what else one would use side by side: throughput, round trip,
 # wake-up, CPU of an idle reader, beside the limits of the machine. With messages of 64 bytes in some
-# minutes; with --quick in less than a minute; with --full from 8 bytes to 4 MiB, in about half an hour.
+# minutes; with --quick in less than a minute; with --full from 8 bytes to 4 MiB, in ten minutes or more.
 #   scripts/compare.sh [--quick|--full] [--peers] [--size BYTES,...] [--json FILE] [--markdown FILE] [--plots FOLDER]
 #     [OPTION...]      --help: all of them
 # With --peers also iceoryx2, ipc-channel and, where g++ and libboost-dev are installed, Boost.Interprocess:

@@ -16,7 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   compare                          every transport with messages of 64 bytes, some minutes
   compare --quick                  64 bytes and 64 KiB in less than a minute, less exact
-  compare --full                   8 bytes to 4 MiB, about half an hour
+  compare --full                   8 bytes to 4 MiB, ten minutes or more
   compare --size 64,4KiB           other messages
   compare --json results.json --markdown results.md --plots plots
 
@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(long)]
     quick: bool,
 
-    /// About half an hour: messages of 8 bytes to 4 MiB (sets --size 8,64,1KiB,64KiB,1MiB,4MiB)
+    /// Ten minutes or more: messages of 8 bytes to 4 MiB (sets --size 8,64,1KiB,64KiB,1MiB,4MiB)
     #[arg(long, conflicts_with = "quick")]
     full: bool,
 
