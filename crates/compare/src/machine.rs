@@ -10,6 +10,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike as _;
 use nix::unistd::{Pid, getppid};
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::plan::Measured;
@@ -28,12 +29,30 @@ pub struct Machine {
     pub bounce_median_ns: Option<f64>,
 }
 
+/// Where the two processes run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placement {
+    /// Each on a CPU of its own, where there are two.
+    Apart,
+    SameCpu,
+    /// Wherever the kernel likes.
+    Unpinned,
+}
+
 impl Machine {
-    /// Looks at the machine, and chooses two CPUs if there are two and they are wanted.
-    pub fn look(unpinned: bool, commit: Option<String>) -> Result<Self> {
+    /// Tells whether the two can spin for each other: not on one CPU.
+    pub fn has_two_cpus(&self) -> bool {
+        self.pinned_to
+            .map_or(self.cpu_count > 1, |[first, second]| first != second)
+    }
+
+    /// Looks at the machine, and chooses the CPUs.
+    pub fn look(placement: Placement, commit: Option<String>) -> Result<Self> {
         let cpus = usable_cpus()?;
-        let pinned_to = match cpus[..] {
-            [first, second, ..] if !unpinned => Some([first, second]),
+        let pinned_to = match (placement, &cpus[..]) {
+            (Placement::Apart, &[first, second, ..]) => Some([first, second]),
+            (Placement::SameCpu, &[only, ..]) => Some([only, only]),
             _ => None,
         };
         Ok(Self {
@@ -90,32 +109,55 @@ pub fn end_with_parent(parent_pid: u32) -> Result<()> {
 #[derive(Debug)]
 pub struct Stopwatch {
     started: Instant,
-    cpu_before_ns: u64,
+    before: Used,
 }
 
 impl Stopwatch {
     pub fn start() -> Result<Self> {
         Ok(Self {
-            cpu_before_ns: cpu_ns()?,
+            before: Used::so_far()?,
             started: Instant::now(),
         })
     }
 
     pub fn stop(&self) -> Result<Measured> {
         let elapsed = self.started.elapsed();
+        let used = Used::so_far()?;
         Ok(Measured {
             elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
-            cpu_ns: cpu_ns()?.saturating_sub(self.cpu_before_ns),
+            cpu_ns: used.cpu_ns.saturating_sub(self.before.cpu_ns),
+            switches: used.switches.saturating_sub(self.before.switches),
             samples_ns: Vec::new(),
         })
     }
 }
 
-/// User and system time of this process so far.
-fn cpu_ns() -> Result<u64> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).context("cannot ask for the CPU time")?;
-    let time = usage.user_time() + usage.system_time();
-    Ok(u64::try_from(time.num_nanoseconds()).unwrap_or_default())
+/// What this process has used of the machine.
+#[derive(Debug)]
+struct Used {
+    /// User and system time.
+    cpu_ns: u64,
+    /// How often another process got its CPU, whoever wanted that.
+    switches: u64,
+}
+
+impl Used {
+    fn so_far() -> Result<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).context("cannot ask for the CPU time")?;
+        let time = usage.user_time() + usage.system_time();
+        let switches = usage.voluntary_context_switches() + usage.involuntary_context_switches();
+        Ok(Self {
+            cpu_ns: u64::try_from(time.num_nanoseconds()).unwrap_or_default(),
+            switches: u64::try_from(switches).unwrap_or_default(),
+        })
+    }
+}
+
+/// Returns the time on a clock that all processes share.
+pub fn now_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -124,7 +166,7 @@ mod tests {
 
     #[test]
     fn there_is_a_machine() {
-        let machine = Machine::look(true, None).unwrap();
+        let machine = Machine::look(Placement::Unpinned, None).unwrap();
         assert!(machine.cpu_count > 0 && machine.pinned_to.is_none());
         assert!(!machine.cpu_model.is_empty() && !machine.kernel.is_empty());
     }

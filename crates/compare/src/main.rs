@@ -1,41 +1,7 @@
-//! Measures ways of getting messages from one process to another side by side: the flag-based
-//! version, asleep and spinning, and the semaphores. Same work, same run, two processes each.
-
-#![cfg_attr(
-    not(test),
-    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
-)]
-
-mod arguments;
-mod board;
-mod interrupt;
-mod machine;
-mod names;
-mod pair;
-mod pass;
-mod pattern;
-mod plan;
-mod progress;
-mod results;
-mod session;
-mod side;
-mod statistics;
-mod table;
-mod transports;
-mod units;
-mod work;
+//! Measures ways of getting messages from one process to another side by side.
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use arguments::{Arguments, Task};
-
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = match &arguments.task {
-        Some(Task::Side { plan }) => side::run(plan),
-        None => session::run(&arguments),
-    };
-    semring_cli::finish("compare", result)
+    compare::main()
 }

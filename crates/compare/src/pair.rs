@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,15 +13,20 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::interrupt::Signals;
 use crate::plan::{GO, Plan, READY, Report, Role};
 
-/// Runs both sides of a pass to their end, at most for `limit`, and returns their reports.
+/// Runs both sides of a pass, copies of `program`, to their end, at most for `limit`, and returns their reports.
 ///
 /// # Errors
 ///
 /// What the first side to fail had to say, that the time was over, or that a signal came. Both sides
 /// have ended then.
-pub fn run(plans: &[Plan; 2], limit: Duration, signals: &Signals) -> Result<[Report; 2]> {
+pub fn run(
+    program: &Path,
+    plans: &[Plan; 2],
+    limit: Duration,
+    signals: &Signals,
+) -> Result<[Report; 2]> {
     let [first, second] = plans;
-    let mut sides = [Side::start(first)?, Side::start(second)?];
+    let mut sides = [Side::start(program, first)?, Side::start(program, second)?];
     watch(&mut sides, limit, signals)?;
     let [first, second] = &sides;
     Ok([first.report()?, second.report()?])
@@ -92,8 +98,7 @@ struct Side {
 }
 
 impl Side {
-    fn start(plan: &Plan) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
+    fn start(program: &Path, plan: &Plan) -> Result<Self> {
         let mut child = Command::new(program)
             .arg("side")
             .arg(serde_json::to_string(plan)?)

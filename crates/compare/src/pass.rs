@@ -1,6 +1,6 @@
 //! One pass: two processes, one measurement, and nothing left behind.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -12,7 +12,8 @@ use crate::interrupt::Signals;
 use crate::machine::Machine;
 use crate::names::Names;
 use crate::pair;
-use crate::plan::{Measure, Measured, Plan, Report, Role};
+use crate::peers::Peers;
+use crate::plan::{Measure, Measured, Plan, Report, Role, Task};
 use crate::transports::Kind;
 
 /// A pass may last this much longer than planned, and then so many times as long as planned, before it
@@ -22,20 +23,6 @@ const PATIENCE_FACTOR: u64 = 20;
 /// The warm-up is a tenth of what is measured, at most so many messages, and at least once round the
 /// memory: its pages come into being at the first touch.
 const WARM_UP_MAX: u64 = 10_000;
-
-/// What one pass measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Task {
-    pub measure: Measure,
-    pub transport: Kind,
-    pub size_bytes: usize,
-}
-
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.measure, self.transport.title())
-    }
-}
 
 /// What came of a pass.
 #[derive(Debug, Clone, Serialize)]
@@ -53,7 +40,9 @@ pub struct Pass {
     pub elapsed_ns: u64,
     pub producer_cpu_ns: u64,
     pub consumer_cpu_ns: u64,
-    /// Each round trip, in order.
+    /// Of both together.
+    pub switches: u64,
+    /// Each round trip or wake-up, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples_ns: Vec<u64>,
 }
@@ -63,12 +52,15 @@ pub struct Pass {
 pub struct Runner {
     run: String,
     passes: u32,
+    /// Whose copies are the two sides.
+    program: PathBuf,
+    /// Whose copies they are where a transport is not ours.
+    peers: Option<Peers>,
     board: Board,
     signals: Signals,
     cpus: Option<[usize; 2]>,
     /// Spinning for each other needs two CPUs.
     bounces: bool,
-    idle_ns: u64,
     corrupt: bool,
     limit: Duration,
     /// What passes that ended well have left behind; must stay empty.
@@ -76,16 +68,22 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn new(run: String, settings: &Settings, machine: &Machine) -> Result<Self> {
+    pub fn new(
+        run: String,
+        settings: &Settings,
+        machine: &Machine,
+        peers: Option<Peers>,
+    ) -> Result<Self> {
         let longest = settings.pass_ns.saturating_mul(PATIENCE_FACTOR) + settings.idle_ns;
         Ok(Self {
             run,
             passes: 0,
+            program: std::env::current_exe().context("cannot find this program's own file")?,
+            peers,
             board: Board::create()?,
             signals: Signals::hold_back()?,
             cpus: machine.pinned_to,
-            bounces: machine.cpu_count > 1,
-            idle_ns: settings.idle_ns,
+            bounces: machine.has_two_cpus(),
             corrupt: settings.corrupt,
             limit: PATIENCE + Duration::from_nanos(longest),
             left: Vec::new(),
@@ -98,7 +96,12 @@ impl Runner {
         let names = Names::new(&self.run, self.passes);
         self.board.reset()?;
         let plans = self.plans(task, count, bounce, &names);
-        let result = pair::run(&plans, self.limit, &self.signals);
+        let is_peer = task.subject.transport().is_some_and(Kind::is_peer);
+        let program = match &self.peers {
+            Some(peers) if is_peer => &peers.program,
+            _ => &self.program,
+        };
+        let result = pair::run(program, &plans, self.limit, &self.signals);
         // After a failure objects are left, by those who were ended: that is no finding. Objects that
         // cannot be removed are, and then the failure is only why.
         let left = names
@@ -110,23 +113,22 @@ impl Runner {
     }
 
     fn plans(&self, task: Task, count: u64, bounce: bool, names: &Names) -> [Plan; 2] {
-        let slots = u64::from(task.transport.slots());
+        let slots = u64::from(task.subject.slots());
         let warm_up = match task.measure {
             Measure::IdleCpu => 0,
+            Measure::WakeUp => 1,
             Measure::Throughput | Measure::RoundTrip => (count / 10).clamp(slots, WARM_UP_MAX),
         };
+        let is_corrupt = self.corrupt && task.subject.transport().is_some();
         [Role::Producer, Role::Consumer].map(|role| Plan {
             role,
-            transport: task.transport,
-            measure: task.measure,
-            size_bytes: task.size_bytes,
+            task,
             warm_up,
             count,
-            idle_ns: self.idle_ns,
             names: names.clone(),
             board: (bounce && self.bounces).then(|| self.board.id()),
             cpu: self.cpus.map(|cpus| cpus[role as usize]),
-            corrupt: (self.corrupt && role == Role::Producer).then_some(warm_up),
+            corrupt: (is_corrupt && role == Role::Producer).then_some(warm_up),
             parent_pid: std::process::id(),
         })
     }
@@ -136,6 +138,16 @@ impl Runner {
 fn evaluate(task: Task, count: u64, producer: Report, consumer: Report) -> Pass {
     let (bounce_before_ns, bounce_after_ns) = (producer.bounce_before_ns, producer.bounce_after_ns);
     let (sent, received): (Measured, Measured) = (producer.measured, consumer.measured);
+    let samples_ns = match task.measure {
+        Measure::WakeUp => {
+            let pairs = sent.samples_ns.iter().zip(&received.samples_ns);
+            // The first is the warm-up.
+            let delays = pairs.map(|(sent_at, at)| at.saturating_sub(*sent_at));
+            delays.skip(1).collect()
+        }
+        Measure::RoundTrip => sent.samples_ns,
+        Measure::Throughput | Measure::IdleCpu => Vec::new(),
+    };
     Pass {
         task,
         repetition: 0,
@@ -146,11 +158,12 @@ fn evaluate(task: Task, count: u64, producer: Report, consumer: Report) -> Pass 
         count,
         // The clock of who sees the end of what is measured.
         elapsed_ns: match task.measure {
-            Measure::Throughput | Measure::IdleCpu => received.elapsed_ns,
+            Measure::Throughput | Measure::WakeUp | Measure::IdleCpu => received.elapsed_ns,
             Measure::RoundTrip => sent.elapsed_ns,
         },
         producer_cpu_ns: sent.cpu_ns,
         consumer_cpu_ns: received.cpu_ns,
-        samples_ns: sent.samples_ns,
+        switches: sent.switches + received.switches,
+        samples_ns,
     }
 }

@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bare::Bare;
 use crate::names::Names;
-use crate::transports::Kind;
+use crate::subject::Subject;
+use crate::units;
 
 /// What a side writes on a line of its own once it is attached.
 pub const READY: &str = "ready";
@@ -37,12 +39,10 @@ pub enum Measure {
     Throughput,
     /// Time from sending a message to having its answer.
     RoundTrip,
+    /// Time from sending a message to having it on the other side, which has waited for a while.
+    WakeUp,
     /// CPU time of a consumer that waits for its first message.
     IdleCpu,
-}
-
-impl Measure {
-    pub const ALL: [Self; 3] = [Self::Throughput, Self::RoundTrip, Self::IdleCpu];
 }
 
 impl fmt::Display for Measure {
@@ -50,8 +50,41 @@ impl fmt::Display for Measure {
         f.write_str(match self {
             Self::Throughput => "throughput",
             Self::RoundTrip => "round trip",
+            Self::WakeUp => "wake-up",
             Self::IdleCpu => "idle reader",
         })
+    }
+}
+
+/// What one pass measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Task {
+    pub measure: Measure,
+    /// Of a message; 0 where there is none.
+    pub size_bytes: usize,
+    /// How long the producer lets the consumer wait before each message; 0: not at all.
+    pub pause_ns: u64,
+    pub subject: Subject,
+}
+
+impl Task {
+    /// Tells whether it matters how far the CPUs are from each other.
+    pub const fn takes_both_cpus(self) -> bool {
+        match (self.measure, self.subject) {
+            (Measure::IdleCpu, _) => false,
+            (_, Subject::Bare(bare)) => matches!(bare, Bare::Semop | Bare::Futex),
+            (_, Subject::Transport(_)) => true,
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.measure, self.subject.title())?;
+        if self.size_bytes > 0 {
+            write!(f, ", {}", units::bytes(self.size_bytes))?;
+        }
+        Ok(())
     }
 }
 
@@ -59,15 +92,11 @@ impl fmt::Display for Measure {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
     pub role: Role,
-    pub transport: Kind,
-    pub measure: Measure,
-    pub size_bytes: usize,
+    pub task: Task,
     /// Messages before those that are measured.
     pub warm_up: u64,
-    /// Messages, or round trips, that are measured.
+    /// Messages, round trips or calls that are measured.
     pub count: u64,
-    /// How long the producer lets an idle reader wait.
-    pub idle_ns: u64,
     pub names: Names,
     /// Identifier of the segment in which the two sides bounce a cache line; none: they do not.
     pub board: Option<i32>,
@@ -96,15 +125,14 @@ pub struct Report {
 }
 
 /// What the work itself took on one side.
-#[expect(
-    clippy::struct_field_names,
-    reason = "units belong in the names, and all of these are times"
-)]
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Measured {
+    /// From the first message that counts to the last.
     pub elapsed_ns: u64,
     /// User and system time of the process meanwhile.
     pub cpu_ns: u64,
-    /// Each round trip.
+    /// How often it gave up its CPU meanwhile, or had it taken away.
+    pub switches: u64,
+    /// Each round trip; of a wake-up the times at which each message was sent, or had arrived.
     pub samples_ns: Vec<u64>,
 }

@@ -5,13 +5,15 @@ use serde::Serialize;
 use crate::arguments::Settings;
 use crate::board::Distance;
 use crate::machine::Machine;
-use crate::pass::{Pass, Task};
-use crate::plan::Measure;
-use crate::statistics::{Spread, as_f64, median, percentile};
+use crate::pass::Pass;
+use crate::plan::{Measure, Task};
+use crate::ratios::{self, Noise};
+use crate::statistics::{Spread, as_f64, histogram, median, percentile};
+use crate::subject::Subject;
 use crate::transports::Kind;
 
 /// Version of the structure of the JSON file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Everything about a run.
 #[derive(Debug, Serialize)]
@@ -21,6 +23,7 @@ pub struct Results {
     pub settings: Settings,
     /// Part of its CPU that a spinning consumer had, which others did not take; none: nobody span.
     pub own_cpu: Option<f64>,
+    pub noise: Vec<Noise>,
     pub rows: Vec<Row>,
     pub passes: Vec<Pass>,
 }
@@ -30,12 +33,17 @@ pub struct Results {
 pub struct Row {
     #[serde(flatten)]
     pub task: Task,
-    /// Of messages in a second, of each pass's median round trip in ns, or of CPU time in ns.
+    /// Of messages in a second, of each pass's median round trip or wake-up in ns, or of CPU time in ns.
     pub spread: Spread,
-    /// Median over the passes of their 99th percentiles.
-    pub p99_ns: Option<f64>,
-    /// The longest round trip of all passes.
+    /// Of all samples of the passes that count.
+    pub p99_ns: Option<u64>,
+    pub p999_ns: Option<u64>,
     pub max_ns: Option<u64>,
+    /// Medians over the passes, of both processes together, for each message.
+    pub cpu_ns: f64,
+    pub switches: f64,
+    /// The least time that the machine allows, as a part of the time it took: 1 is the limit.
+    pub of_limit: Option<f64>,
     /// How many times better than the flag, sleeping and spinning.
     pub times_flag_sleep: Option<f64>,
     pub times_flag_spin: Option<f64>,
@@ -44,7 +52,7 @@ pub struct Row {
     /// Passes that count, of those that were made.
     pub passes_used: usize,
     pub passes_made: usize,
-    /// Messages or round trips of a pass.
+    /// Messages, round trips or wake-ups of a pass.
     pub count: u64,
 }
 
@@ -55,21 +63,29 @@ impl Results {
         tasks.sort_unstable();
         tasks.dedup();
         let rows = tasks.into_iter().map(|task| summary(task, &passes));
-        let rows = with_ratios(rows.collect());
+        let mut rows: Vec<Row> = rows.collect();
+        ratios::fill_in(&mut rows, machine.bounce_median_ns);
         Self {
             format: FORMAT,
             machine,
             settings,
             own_cpu: own_cpu(&passes),
+            noise: ratios::noise(&rows),
             rows,
             passes,
         }
     }
 }
 
+/// The median over the near passes, if there are any: those are the ones that count.
 fn bounce_median_ns(passes: &[Pass]) -> Option<f64> {
-    let bounces = |pass: &Pass| [pass.bounce_before_ns, pass.bounce_after_ns];
-    let bounces: Vec<f64> = passes.iter().flat_map(bounces).flatten().collect();
+    let of = |wanted: fn(Distance) -> bool| -> Vec<f64> {
+        let passes = passes.iter().filter(|pass| wanted(pass.distance));
+        let bounces = passes.flat_map(|pass| [pass.bounce_before_ns, pass.bounce_after_ns]);
+        bounces.flatten().collect()
+    };
+    let near = of(|distance| distance == Distance::Near);
+    let bounces = if near.is_empty() { of(|_| true) } else { near };
     (!bounces.is_empty()).then(|| median(&bounces))
 }
 
@@ -78,7 +94,7 @@ fn bounce_median_ns(passes: &[Pass]) -> Option<f64> {
 fn own_cpu(passes: &[Pass]) -> Option<f64> {
     let spinning = passes
         .iter()
-        .filter(|pass| pass.task.transport == Kind::FlagSpin)
+        .filter(|pass| pass.task.subject == Subject::Transport(Kind::FlagSpin))
         .filter(|pass| pass.task.measure == Measure::IdleCpu);
     let parts: Vec<f64> = spinning
         .map(|pass| as_f64(pass.consumer_cpu_ns) / as_f64(pass.elapsed_ns.max(1)))
@@ -101,19 +117,33 @@ fn summary(task: Task, passes: &[Pass]) -> Row {
         .iter()
         .zip(&sorted)
         .map(|(pass, sorted)| value(pass, sorted));
-    let p99: Vec<f64> = sorted
+    let of_each = |total: fn(&Pass) -> u64| {
+        let each = used
+            .iter()
+            .map(|pass| as_f64(total(pass)) / as_f64(pass.count.max(1)));
+        median(&each.collect::<Vec<f64>>())
+    };
+    let histogram = histogram(sorted.iter().map(Vec::as_slice));
+    let max_ns = sorted
         .iter()
-        .filter_map(|samples| percentile(samples, 99))
-        .map(as_f64)
-        .collect();
+        .filter_map(|samples| samples.last().copied())
+        .max();
+    let quantile = |part| {
+        // The histogram answers with the end of a range, which may lie beyond.
+        let found = histogram
+            .as_ref()
+            .map(|found| found.value_at_quantile(part));
+        found.min(max_ns)
+    };
     Row {
         task,
         spread: Spread::of(&values.collect::<Vec<f64>>()),
-        p99_ns: (!p99.is_empty()).then(|| median(&p99)),
-        max_ns: sorted
-            .iter()
-            .filter_map(|samples| samples.last().copied())
-            .max(),
+        p99_ns: quantile(0.99),
+        p999_ns: quantile(0.999),
+        max_ns,
+        cpu_ns: of_each(|pass| pass.producer_cpu_ns + pass.consumer_cpu_ns),
+        switches: of_each(|pass| pass.switches),
+        of_limit: None,
         times_flag_sleep: None,
         times_flag_spin: None,
         distance: used.first().map_or(Distance::Unknown, |pass| pass.distance),
@@ -127,51 +157,48 @@ fn summary(task: Task, passes: &[Pass]) -> Row {
 fn value(pass: &Pass, sorted_samples: &[u64]) -> f64 {
     match pass.task.measure {
         Measure::Throughput => as_f64(pass.count) * 1e9 / as_f64(pass.elapsed_ns.max(1)),
-        Measure::RoundTrip => percentile(sorted_samples, 50).map_or(f64::NAN, as_f64),
+        Measure::RoundTrip | Measure::WakeUp => {
+            percentile(sorted_samples, 50).map_or(f64::NAN, as_f64)
+        }
         Measure::IdleCpu => as_f64(pass.consumer_cpu_ns),
     }
 }
 
-fn with_ratios(mut rows: Vec<Row>) -> Vec<Row> {
-    let medians: Vec<(Task, f64)> = rows
-        .iter()
-        .map(|row| (row.task, row.spread.median))
-        .collect();
-    for row in &mut rows {
-        let than = |transport| {
-            let base = Task {
-                transport,
-                ..row.task
-            };
-            let (_, base) = medians.iter().find(|(task, _)| *task == base)?;
-            times_better(row.task.measure, row.spread.median, *base)
-        };
-        let (sleep, spin) = (than(Kind::FlagSleep), than(Kind::FlagSpin));
-        row.times_flag_sleep = sleep;
-        row.times_flag_spin = spin;
+#[cfg(test)]
+impl Row {
+    /// Makes one of one pass, for the tests of who reads rows.
+    pub fn of_one(task: Task, median: f64) -> Self {
+        let (min, max) = (median, median);
+        Self {
+            task,
+            spread: Spread { median, min, max },
+            p99_ns: None,
+            p999_ns: None,
+            max_ns: None,
+            cpu_ns: 0.0,
+            switches: 0.0,
+            of_limit: None,
+            times_flag_sleep: None,
+            times_flag_spin: None,
+            distance: Distance::Near,
+            passes_used: 1,
+            passes_made: 1,
+            count: 1,
+        }
     }
-    rows
-}
-
-/// Tells how many times better one figure is than another, if that can be said.
-fn times_better(measure: Measure, value: f64, base: f64) -> Option<f64> {
-    let ratio = match measure {
-        Measure::Throughput => value / base,
-        Measure::RoundTrip | Measure::IdleCpu => base / value,
-    };
-    (ratio.is_finite() && ratio > 0.0).then_some(ratio)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pass(measure: Measure, transport: Kind, distance: Distance, figure_ns: u64) -> Pass {
+    fn pass(measure: Measure, kind: Kind, distance: Distance, figure_ns: u64) -> Pass {
         Pass {
             task: Task {
                 measure,
-                transport,
                 size_bytes: 64,
+                pause_ns: 0,
+                subject: Subject::Transport(kind),
             },
             repetition: 0,
             attempt: 0,
@@ -182,58 +209,48 @@ mod tests {
             elapsed_ns: figure_ns,
             producer_cpu_ns: 0,
             consumer_cpu_ns: figure_ns,
+            switches: 500,
             samples_ns: vec![figure_ns, 1, 1_000_000],
         }
-    }
-
-    fn rows(passes: &[Pass]) -> Vec<Row> {
-        let mut tasks: Vec<Task> = passes.iter().map(|pass| pass.task).collect();
-        tasks.sort_unstable();
-        tasks.dedup();
-        with_ratios(
-            tasks
-                .into_iter()
-                .map(|task| summary(task, passes))
-                .collect(),
-        )
     }
 
     #[test]
     fn near_passes_count_where_there_are_any() {
         let far = pass(Measure::RoundTrip, Kind::FlagSpin, Distance::Far, 900);
         let near = pass(Measure::RoundTrip, Kind::FlagSpin, Distance::Near, 300);
-        let row = &rows(&[far.clone(), near])[0];
+        let row = summary(far.task, &[far.clone(), near]);
         assert_eq!((row.passes_used, row.passes_made), (1, 2));
         assert_eq!(row.distance, Distance::Near);
         assert_eq!(
             format!("{:.0} {:?}", row.spread.median, row.max_ns),
             "300 Some(1000000)"
         );
-        let row = &rows(&[far.clone(), far])[0];
+        let row = summary(far.task, &[far.clone(), far]);
         assert_eq!((row.passes_used, row.distance), (2, Distance::Far));
     }
 
     #[test]
-    fn better_means_more_messages_less_time_and_less_cpu() {
-        for (measure, figures) in [
-            (Measure::Throughput, [1000, 500]),
-            (Measure::RoundTrip, [1000, 500]),
-            (Measure::IdleCpu, [1000, 500]),
-        ] {
-            let [flag, semaphores] = figures;
-            let rows = rows(&[
-                pass(measure, Kind::FlagSpin, Distance::Near, flag),
-                pass(measure, Kind::Semaphores, Distance::Near, semaphores),
-            ]);
-            assert_eq!(format!("{:.2?}", rows[0].times_flag_spin), "Some(1.00)");
-            assert_eq!(
-                format!("{:.2?}", rows[1].times_flag_spin),
-                "Some(2.00)",
-                "{measure}"
-            );
-            assert_eq!(rows[1].times_flag_sleep, None);
-        }
-        assert_eq!(times_better(Measure::IdleCpu, 0.0, 5.0), None);
+    fn percentiles_are_of_all_samples_that_count() {
+        let mut passes = [300, 400]
+            .map(|figure_ns| pass(Measure::WakeUp, Kind::Pipe, Distance::Near, figure_ns));
+        passes[0].samples_ns = vec![10; 990];
+        passes[1].samples_ns = vec![500; 10];
+        let row = summary(passes[0].task, &passes);
+        // Of 1000 samples the 990th is the last of the short ones.
+        assert_eq!(
+            (row.p99_ns, row.p999_ns, row.max_ns),
+            (Some(10), Some(500), Some(500))
+        );
+        assert_eq!(format!("{:?}", row.spread.median), "255.0");
+    }
+
+    #[test]
+    fn what_a_message_costs_is_what_both_sides_spend() {
+        let mut one = pass(Measure::Throughput, Kind::Pipe, Distance::Near, 4000);
+        one.producer_cpu_ns = 2000;
+        let row = summary(one.task, &[one]);
+        assert_eq!(format!("{} {}", row.cpu_ns, row.switches), "6 0.5");
+        assert_eq!(format!("{}", row.spread.median), "250000000");
     }
 
     #[test]

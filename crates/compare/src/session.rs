@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,41 +12,58 @@ use anyhow::{Context as _, Result, bail};
 use crate::arguments::{Arguments, Settings};
 use crate::board::Distance;
 use crate::machine::Machine;
-use crate::pass::{Pass, Runner, Task};
-use crate::plan::Measure;
+use crate::markdown;
+use crate::pass::{Pass, Runner};
+use crate::peers::Peers;
+use crate::plan::{Measure, Task};
+use crate::plots;
 use crate::progress::Progress;
 use crate::results::Results;
+use crate::schedule::schedule;
 use crate::table;
 
 /// Fewest messages of a pass, however slow the transport.
 const COUNT_MIN: u64 = 3;
 /// Most round trips of a pass, each of which is kept.
 const ROUND_TRIPS_MAX: u64 = 20_000;
+/// Most wake-ups of a pass.
+const WAKE_UPS_MAX: u64 = 1_000;
 /// Most messages of a pass.
 const MESSAGES_MAX: u64 = 1 << 32;
 /// What the search for the right number begins with, and by how much it grows.
 const TRIAL_FIRST: u64 = 2;
-const TRIAL_FACTOR: u64 = 16;
+const TRIAL_FACTOR: u64 = 32;
 /// A trial that lasts this part of a pass is long enough to tell.
 const TRIAL_PART: u64 = 8;
 
 /// Measures, prints the table, and writes the samples where asked to.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let settings = arguments.settings();
-    let machine = Machine::look(settings.unpinned, arguments.commit.clone())?;
+    let peers = arguments.peers.as_deref().map(Peers::ask).transpose()?;
+    let settings = arguments.settings(peers.as_ref().map_or(&[], |peers| &peers.kinds));
+    check_peers(&settings, peers.as_ref())?;
+    let machine = Machine::look(settings.placement, arguments.commit.clone())?;
     // Before anything is measured: nobody wants to hear afterwards that there is no such folder.
-    let json = arguments.json.as_ref().map(|path| {
-        File::create(path).with_context(|| format!("cannot create {}", path.display()))
-    });
-    let json = json.transpose()?;
+    let json = arguments.json.as_deref().map(create).transpose()?;
+    let markdown = arguments.markdown.as_deref().map(create).transpose()?;
+    if let Some(folder) = &arguments.plots {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
     let run = arguments.run.clone().unwrap_or_else(unique_name);
-    let mut runner = Runner::new(run, &settings, &machine)?;
+    let mut runner = Runner::new(run, &settings, &machine, peers)?;
     let passes = measure(&settings, &mut runner)?;
     let results = Results::new(settings, machine, passes);
     let mut output = std::io::stdout().lock();
     output
         .write_all(table::render(&results).as_bytes())
         .context("cannot write the table")?;
+    if let Some(mut file) = markdown {
+        file.write_all(markdown::render(&results).as_bytes())
+            .context("cannot write the table as Markdown")?;
+    }
+    if let Some(folder) = &arguments.plots {
+        plots::write(&results, folder)?;
+    }
     if let Some(file) = json {
         let mut writer = BufWriter::new(file);
         serde_json::to_writer(&mut writer, &results)
@@ -57,6 +75,21 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         bail!("left behind, and removed now: {}", runner.left.join(", "));
     }
     Ok(())
+}
+
+/// Refuses transports that nobody here has.
+fn check_peers(settings: &Settings, peers: Option<&Peers>) -> Result<()> {
+    let has = |kind| peers.is_some_and(|peers| peers.kinds.contains(&kind));
+    let mut kinds = settings.transports.iter();
+    match kinds.find(|&&kind| kind.is_peer() && !has(kind)) {
+        Some(kind) if peers.is_none() => bail!("{kind} needs --peers"),
+        Some(kind) => bail!("the program of --peers was built without {kind}"),
+        None => Ok(()),
+    }
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("cannot create {}", path.display()))
 }
 
 fn unique_name() -> String {
@@ -79,7 +112,7 @@ fn measure(settings: &Settings, runner: &mut Runner) -> Result<Vec<Pass>> {
     for &(repetition, task) in &schedule {
         progress.step(repetition, &task.to_string());
         let count = counts.get(&task).copied().unwrap_or(COUNT_MIN);
-        let bounce = task.measure != Measure::IdleCpu;
+        let bounce = task.takes_both_cpus();
         for attempt in 0..=settings.retries {
             let pass = runner.pass(task, count, bounce)?;
             let is_far = pass.distance == Distance::Far;
@@ -96,39 +129,12 @@ fn measure(settings: &Settings, runner: &mut Runner) -> Result<Vec<Pass>> {
     Ok(passes)
 }
 
-/// Lists every pass: in each repetition each measure, in it each transport once, each time beginning
-/// with another one, so that no transport always follows the same one or always has the quiet minute.
-fn schedule(settings: &Settings) -> Vec<(u32, Task)> {
-    let mut passes = Vec::new();
-    for repetition in 0..settings.repetitions {
-        for measure in Measure::ALL {
-            if measure == Measure::IdleCpu && repetition >= settings.idle_repetitions {
-                continue;
-            }
-            let mut order = settings.transports.clone();
-            let count = order.len().max(1);
-            order.rotate_left(repetition as usize % count);
-            passes.extend(order.into_iter().map(|transport| {
-                let size_bytes = settings.size_bytes;
-                (
-                    repetition,
-                    Task {
-                        measure,
-                        transport,
-                        size_bytes,
-                    },
-                )
-            }));
-        }
-    }
-    passes
-}
-
 /// Finds out how many messages make a pass of about the length that was asked for.
 fn calibrate(settings: &Settings, runner: &mut Runner, task: Task) -> Result<u64> {
     let most = match task.measure {
         Measure::IdleCpu => return Ok(1),
         Measure::RoundTrip => ROUND_TRIPS_MAX,
+        Measure::WakeUp => WAKE_UPS_MAX,
         Measure::Throughput => MESSAGES_MAX,
     };
     let mut count = TRIAL_FIRST;
@@ -149,20 +155,6 @@ fn scaled(count: u64, elapsed_ns: u64, wanted_ns: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser as _;
-
-    #[test]
-    fn every_transport_comes_first_in_turn() {
-        let line = ["compare", "--repetitions", "4"];
-        let schedule = schedule(&Arguments::parse_from(line).settings());
-        // 4 × (throughput, round trip) × 4 transports, and the idle reader in 3 of the 4.
-        assert_eq!(schedule.len(), 4 * 2 * 4 + 3 * 4);
-        let firsts = (0..4).map(|repetition| {
-            let mut passes = schedule.iter().filter(|(r, _)| *r == repetition);
-            passes.next().unwrap().1.transport
-        });
-        assert_eq!(firsts.collect::<Vec<_>>(), crate::transports::Kind::ALL);
-    }
 
     #[test]
     fn the_count_follows_the_time_wanted() {

@@ -4,17 +4,25 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 
+use crate::bare;
 use crate::board::Board;
 use crate::machine;
-use crate::plan::{Plan, Report};
+use crate::plan::{Measured, Plan, Report};
+use crate::subject::Subject;
+use crate::transports::Kind;
 use crate::work::Work;
 
-/// Does what the plan says, and writes a report as one line on standard output.
-pub fn run(plan: &str) -> Result<()> {
+/// Does what the plan says, and writes a report as one line on standard output. `run` knows the
+/// transports.
+pub fn run(plan: &str, run: impl FnOnce(Kind, Work<'_>) -> Result<Measured>) -> Result<()> {
     let plan: Plan = serde_json::from_str(plan).context("not a plan")?;
     machine::end_with_parent(plan.parent_pid)?;
-    let report = measure(&plan)
-        .with_context(|| format!("{} of {}, {}", plan.role, plan.transport, plan.measure))?;
+    let report = measure(&plan, run).with_context(|| {
+        format!(
+            "{} of {}, {}",
+            plan.role, plan.task.subject, plan.task.measure
+        )
+    })?;
     let mut line = serde_json::to_vec(&report)?;
     line.push(b'\n');
     std::io::stdout()
@@ -22,7 +30,7 @@ pub fn run(plan: &str) -> Result<()> {
         .context("cannot hand in the report")
 }
 
-fn measure(plan: &Plan) -> Result<Report> {
+fn measure(plan: &Plan, run: impl FnOnce(Kind, Work<'_>) -> Result<Measured>) -> Result<Report> {
     if let Some(cpu) = plan.cpu {
         machine::pin(cpu)?;
     }
@@ -33,7 +41,10 @@ fn measure(plan: &Plan) -> Result<Report> {
     };
     Ok(Report {
         bounce_before_ns: bounce()?,
-        measured: plan.transport.run(Work { plan })?,
+        measured: match plan.task.subject {
+            Subject::Bare(bare) => bare::run(bare, plan)?,
+            Subject::Transport(kind) => run(kind, Work { plan })?,
+        },
         bounce_after_ns: bounce()?,
     })
 }

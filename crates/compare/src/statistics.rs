@@ -1,4 +1,6 @@
-//! Medians and percentiles.
+//! Medians, percentiles and histograms.
+
+use hdrhistogram::Histogram;
 
 /// Converts a count or a time for arithmetic.
 #[expect(
@@ -26,6 +28,20 @@ pub fn median(values: &[f64]) -> f64 {
 pub fn percentile(sorted: &[u64], percent: u32) -> Option<u64> {
     let rank = (sorted.len() * percent as usize).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied()
+}
+
+/// Longest time that is told apart from longer ones.
+const HISTOGRAM_MAX_NS: u64 = 1 << 37;
+/// Digits of a time that are kept.
+const HISTOGRAM_DIGITS: u8 = 3;
+
+/// Makes a histogram of the samples of all passes; `None` of nothing.
+pub fn histogram<'a>(passes: impl Iterator<Item = &'a [u64]>) -> Option<Histogram<u64>> {
+    let mut histogram = Histogram::new_with_bounds(1, HISTOGRAM_MAX_NS, HISTOGRAM_DIGITS).ok()?;
+    for sample_ns in passes.flatten() {
+        histogram.saturating_record(*sample_ns);
+    }
+    (!histogram.is_empty()).then_some(histogram)
 }
 
 /// The middle and the ends of some passes.
@@ -67,6 +83,20 @@ mod tests {
         assert_eq!(percentile(&[7], 50), Some(7));
         assert_eq!(percentile(&[3, 7, 9], 99), Some(9));
         assert_eq!(percentile(&[], 50), None);
+    }
+
+    #[test]
+    fn a_histogram_has_the_samples_of_all_passes_to_three_digits() {
+        let passes: [Vec<u64>; 2] = [(1..=500).collect(), (501..=1000).collect()];
+        let histogram = histogram(passes.iter().map(Vec::as_slice)).unwrap();
+        assert_eq!(histogram.len(), 1000);
+        assert_eq!(histogram.value_at_quantile(0.5), 500);
+        assert_eq!(histogram.value_at_quantile(0.99), 990);
+        assert_eq!(histogram.value_at_quantile(0.999), 999);
+        assert_eq!(histogram.max(), 1000);
+        assert!(super::histogram(std::iter::empty()).is_none());
+        let long = super::histogram([&[u64::MAX][..]].into_iter()).unwrap();
+        assert_eq!(long.len(), 1);
     }
 
     #[test]

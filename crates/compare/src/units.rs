@@ -23,6 +23,57 @@ pub fn setting(value_ns: u64) -> String {
     time(as_f64(value_ns)).replace(".00 ", " ")
 }
 
+/// Writes bytes in a second: `1.60 GB/s`.
+pub fn bandwidth(value: f64) -> String {
+    let text = scaled(value, RATES);
+    let unit = if text.contains(' ') { "B/s" } else { " B/s" };
+    format!("{text}{unit}")
+}
+
+/// Writes a power of ten of bytes in a second on a scale: `10 GB/s`.
+pub fn bandwidth_mark(value: f64) -> String {
+    bandwidth(value).replace(".00", "").replace(".0 ", " ")
+}
+
+/// Writes a power of ten of messages in a second on a scale: `10 M`.
+pub fn rate_mark(value: f64) -> String {
+    rate(value).replace(".00", "").replace(".0", "")
+}
+
+/// Writes a power of ten of nanoseconds on a scale: `10 µs`.
+pub fn time_mark(value_ns: f64) -> String {
+    time(value_ns).replace(".00 ", " ").replace(".0 ", " ")
+}
+
+/// Writes the length of a message: `64 B`, `4 KiB`, `1000 B`.
+pub fn bytes(value: usize) -> String {
+    match value {
+        mebi if mebi > 0 && mebi.is_multiple_of(1 << 20) => format!("{} MiB", mebi >> 20),
+        kibi if kibi > 0 && kibi.is_multiple_of(1 << 10) => format!("{} KiB", kibi >> 10),
+        bytes => format!("{bytes} B"),
+    }
+}
+
+/// Writes a part of a whole: `87 %`, `0.42 %`.
+pub fn part(value: f64) -> String {
+    let percent = value * 100.0;
+    match percent {
+        9.5.. => format!("{percent:.0} %"),
+        0.95.. => format!("{percent:.1} %"),
+        0.005.. => format!("{percent:.2} %"),
+        _ => "0 %".into(),
+    }
+}
+
+/// Writes how many there are of something for each message: `1.00`, `0.02`, `0`.
+pub fn each(value: f64) -> String {
+    if value < 0.005 {
+        "0".into()
+    } else {
+        three_digits(value)
+    }
+}
+
 /// Writes a ratio: `25.1 k`, `1.00`, `0.42`, and `1/790 k` where it is small.
 pub fn ratio(value: f64) -> String {
     if value < SMALL_RATIO {
@@ -70,6 +121,34 @@ mod tests {
         assert_eq!(time(999_900_000.0), "1.00 s");
         assert_eq!(setting(1_000_000_000), "1 s");
         assert_eq!(setting(2_500_000_000), "2.50 s");
+    }
+
+    #[test]
+    fn marks_are_round() {
+        assert_eq!(bandwidth_mark(1e10), "10 GB/s");
+        assert_eq!(bandwidth_mark(1e9), "1 GB/s");
+        assert_eq!(
+            [rate_mark(1e7), rate_mark(1e6), rate_mark(10.0)],
+            ["10 M", "1 M", "10"]
+        );
+        assert_eq!([time_mark(1e4), time_mark(100.0)], ["10 µs", "100 ns"]);
+    }
+
+    #[test]
+    fn bytes_and_parts() {
+        assert_eq!(bandwidth(1_600_000_000.0), "1.60 GB/s");
+        assert_eq!(bandwidth(7.5), "7.50 B/s");
+        assert_eq!(
+            ["64 B", "1000 B"],
+            [bytes(64), bytes(1000)].map(|text| text)
+        );
+        assert_eq!(
+            ["4 KiB", "4 MiB"],
+            [bytes(4096), bytes(4 << 20)].map(|text| text)
+        );
+        assert_eq!([part(0.87), part(0.042)], ["87 %", "4.2 %"]);
+        assert_eq!([part(0.0042), part(0.0)], ["0.42 %", "0 %"]);
+        assert_eq!([each(1.0), each(0.02), each(0.0)], ["1.00", "0.02", "0"]);
     }
 
     #[test]

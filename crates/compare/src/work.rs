@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::machine::Stopwatch;
+use crate::machine::{Stopwatch, now_ns};
 use crate::pattern;
 use crate::plan::{GO, Measure, Measured, Plan, READY, Role};
 use crate::transports::{Consume, Job, Produce, Transport};
@@ -16,7 +16,7 @@ use crate::transports::{Consume, Job, Produce, Transport};
 /// The part of one side in a plan.
 #[derive(Debug)]
 pub struct Work<'a> {
-    pub plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
 }
 
 impl Job for Work<'_> {
@@ -24,19 +24,20 @@ impl Job for Work<'_> {
 
     fn run<T: Transport>(self, transport: T) -> Result<Measured> {
         let plan = self.plan;
-        match (plan.measure, plan.role) {
+        match (plan.task.measure, plan.role) {
             (Measure::Throughput, Role::Producer) => send_stream(plan, transport),
             (Measure::Throughput, Role::Consumer) => receive_stream(plan, transport),
             (Measure::RoundTrip, Role::Producer) => ask(plan, transport),
             (Measure::RoundTrip, Role::Consumer) => answer(plan, transport),
-            (Measure::IdleCpu, Role::Producer) => send_late(plan, transport),
+            (Measure::WakeUp | Measure::IdleCpu, Role::Producer) => send_late(plan, transport),
+            (Measure::WakeUp, Role::Consumer) => be_woken(plan, transport),
             (Measure::IdleCpu, Role::Consumer) => wait_idly(plan, transport),
         }
     }
 }
 
 fn send_stream<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
-    let mut producer = transport.producer(&plan.names.forth(), plan.size_bytes)?;
+    let mut producer = transport.producer(&plan.names.forth(), plan.task.size_bytes)?;
     start_together()?;
     send_all(&mut producer, plan, 0..plan.warm_up)?;
     let stopwatch = Stopwatch::start()?;
@@ -48,7 +49,7 @@ fn send_stream<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
 
 /// This side's time counts: from the check of the last message of the warm-up to that of the last.
 fn receive_stream<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
-    let mut consumer = transport.consumer(&plan.names.forth(), plan.size_bytes)?;
+    let mut consumer = transport.consumer(&plan.names.forth(), plan.task.size_bytes)?;
     start_together()?;
     receive_all(&mut consumer, plan, 0..plan.warm_up)?;
     let stopwatch = Stopwatch::start()?;
@@ -60,8 +61,8 @@ fn receive_stream<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
 
 fn ask<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
     // Both sides open the end first that waits for nobody.
-    let mut producer = transport.producer(&plan.names.forth(), plan.size_bytes)?;
-    let mut consumer = transport.consumer(&plan.names.back(), plan.size_bytes)?;
+    let mut producer = transport.producer(&plan.names.forth(), plan.task.size_bytes)?;
+    let mut consumer = transport.consumer(&plan.names.back(), plan.task.size_bytes)?;
     let mut round_trip = |sequence| {
         send(&mut producer, plan, sequence)?;
         receive(&mut consumer, plan, sequence)
@@ -89,8 +90,8 @@ fn ask<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
 }
 
 fn answer<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
-    let mut producer = transport.producer(&plan.names.back(), plan.size_bytes)?;
-    let mut consumer = transport.consumer(&plan.names.forth(), plan.size_bytes)?;
+    let mut producer = transport.producer(&plan.names.back(), plan.task.size_bytes)?;
+    let mut consumer = transport.consumer(&plan.names.forth(), plan.task.size_bytes)?;
     let mut round_trip = |sequence| {
         receive(&mut consumer, plan, sequence)?;
         send(&mut producer, plan, sequence)
@@ -106,23 +107,49 @@ fn answer<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
 }
 
 fn send_late<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
-    let mut producer = transport.producer(&plan.names.forth(), plan.size_bytes)?;
+    let mut producer = transport.producer(&plan.names.forth(), plan.task.size_bytes)?;
     start_together()?;
     let stopwatch = Stopwatch::start()?;
-    thread::sleep(Duration::from_nanos(plan.idle_ns));
-    send(&mut producer, plan, 0)?;
+    let mut samples_ns = Vec::new();
+    for sequence in 0..plan.total() {
+        thread::sleep(Duration::from_nanos(plan.task.pause_ns));
+        samples_ns.push(now_ns());
+        send(&mut producer, plan, sequence)?;
+    }
     let measured = stopwatch.stop()?;
     producer.close()?;
-    Ok(measured)
+    Ok(Measured {
+        samples_ns,
+        ..measured
+    })
+}
+
+fn be_woken<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
+    let mut consumer = transport.consumer(&plan.names.forth(), plan.task.size_bytes)?;
+    start_together()?;
+    let stopwatch = Stopwatch::start()?;
+    let mut samples_ns = Vec::new();
+    for sequence in 0..plan.total() {
+        consumer.recv(|message| {
+            samples_ns.push(now_ns());
+            pattern::check(message, sequence, plan.task.size_bytes)
+        })??;
+    }
+    let measured = stopwatch.stop()?;
+    consumer.close()?;
+    Ok(Measured {
+        samples_ns,
+        ..measured
+    })
 }
 
 fn wait_idly<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
-    let mut consumer = transport.consumer(&plan.names.forth(), plan.size_bytes)?;
+    let mut consumer = transport.consumer(&plan.names.forth(), plan.task.size_bytes)?;
     start_together()?;
     let stopwatch = Stopwatch::start()?;
     let measured = consumer.recv(|message| {
         let measured = stopwatch.stop()?;
-        pattern::check(message, 0, plan.size_bytes)?;
+        pattern::check(message, 0, plan.task.size_bytes)?;
         Ok::<_, anyhow::Error>(measured)
     })??;
     consumer.close()?;
@@ -130,34 +157,39 @@ fn wait_idly<T: Transport>(plan: &Plan, transport: T) -> Result<Measured> {
 }
 
 fn send_all(producer: &mut impl Produce, plan: &Plan, sequences: Range<u64>) -> Result<()> {
-    for sequence in sequences {
-        send(producer, plan, sequence)?;
-    }
-    Ok(())
-}
-
-fn receive_all(consumer: &mut impl Consume, plan: &Plan, sequences: Range<u64>) -> Result<()> {
-    for sequence in sequences {
-        receive(consumer, plan, sequence)?;
-    }
-    Ok(())
-}
-
-fn send(producer: &mut impl Produce, plan: &Plan, sequence: u64) -> Result<()> {
-    producer.send(|message| {
-        pattern::fill(message, sequence);
-        if plan.corrupt == Some(sequence) {
-            pattern::damage(message);
-        }
+    let mut sequence = sequences.start;
+    producer.send_each(sequences.end - sequences.start, |message| {
+        write(message, plan, sequence);
+        sequence += 1;
     })
 }
 
+fn receive_all(consumer: &mut impl Consume, plan: &Plan, sequences: Range<u64>) -> Result<()> {
+    let mut sequence = sequences.start;
+    consumer.recv_each(sequences.end - sequences.start, |message| {
+        pattern::check(message, sequence, plan.task.size_bytes)?;
+        sequence += 1;
+        Ok(())
+    })
+}
+
+fn send(producer: &mut impl Produce, plan: &Plan, sequence: u64) -> Result<()> {
+    producer.send(|message| write(message, plan, sequence))
+}
+
 fn receive(consumer: &mut impl Consume, plan: &Plan, sequence: u64) -> Result<()> {
-    consumer.recv(|message| pattern::check(message, sequence, plan.size_bytes))?
+    consumer.recv(|message| pattern::check(message, sequence, plan.task.size_bytes))?
+}
+
+fn write(message: &mut [u8], plan: &Plan, sequence: u64) {
+    pattern::fill(message, sequence);
+    if plan.corrupt == Some(sequence) {
+        pattern::damage(message);
+    }
 }
 
 /// Tells the run that this side is attached, and waits until both are.
-fn start_together() -> Result<()> {
+pub fn start_together() -> Result<()> {
     let mut output = std::io::stdout();
     writeln!(output, "{READY}")
         .and_then(|()| output.flush())

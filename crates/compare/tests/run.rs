@@ -8,11 +8,27 @@ use std::time::{Duration, Instant};
 
 use semring::Address;
 use serde_json::Value;
-use sysv_ipc::{Mode, Segment, SemaphoreSet};
+use sysv_ipc::{MessageQueue, Mode, Segment, SemaphoreSet};
 
-const TRANSPORTS: [&str; 4] = ["flag-sleep", "flag-spin", "semaphores-single", "semaphores"];
+const TRANSPORTS: [&str; 15] = [
+    "flag-sleep",
+    "flag-spin",
+    "flag-backoff",
+    "semaphores-single",
+    "semaphores",
+    "semaphores-credits",
+    "semaphores-copy",
+    "semaphores-batches",
+    "control",
+    "futex-ring",
+    "pipe",
+    "unix-stream",
+    "unix-seqpacket",
+    "sysv-queue",
+    "posix-queue",
+];
 /// More passes than any run here makes.
-const MOST_PASSES: u32 = 200;
+const MOST_PASSES: u32 = 1000;
 
 /// A name for the channels of one test.
 fn run_name(test: &str) -> String {
@@ -23,7 +39,7 @@ fn compare(run: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_compare"));
     command
         .args(["--run", run, "--repetitions", "1", "--retries", "0"])
-        .args(["--seconds", "0.01", "--idle", "0.02"])
+        .args(["--seconds", "0.01", "--idle", "0.02", "--pause", "0.001"])
         .args(arguments)
         .stdin(Stdio::null());
     command
@@ -46,6 +62,8 @@ fn assert_nothing_left(run: &str) {
             let key = Address::named(&name).unwrap().key();
             assert!(Segment::open(key, any).is_err(), "segment of {name}");
             assert!(SemaphoreSet::open(key, any).is_err(), "set of {name}");
+            assert!(MessageQueue::open(key, any).is_err(), "queue of {name}");
+            assert!(!std::env::temp_dir().join(&name).exists(), "file {name}");
         }
     }
 }
@@ -56,24 +74,49 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("results.json");
     let json = file.to_str().unwrap();
-    let output = output(&mut compare(&run, &["--json", json, "--commit", "abc1234"]));
+    let page = folder.path().join("results.md");
+    let mut command = compare(&run, &["--json", json, "--commit", "abc1234"]);
+    let plots = folder.path().join("plots");
+    command.arg("--plots").arg(&plots);
+    let output = output(command.arg("--markdown").arg(page));
     let (table, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{errors}");
     assert_nothing_left(&run);
 
-    for title in ["flag, sleeping", "flag, spinning", "1 slot", "64 slots"] {
+    for (title, count) in [
+        ("flag, sleeping", 4),
+        ("semaphores, 16 credits", 4),
+        ("semaphores, batches of 64", 1),
+        ("POSIX message queue", 4),
+        ("null call", 1),
+        ("memcpy, one core, 64 B", 1),
+        ("bare semop, round trip", 1),
+    ] {
         let rows = table.lines().filter(|line| line.starts_with("  "));
         let rows = rows.filter(|line| line.contains(&format!("{title}  ")));
-        assert_eq!(rows.count(), 3, "{title}\n{table}");
+        assert_eq!(rows.count(), count, "{title}\n{table}");
     }
     for words in [
-        "throughput",
-        "round trip",
-        "CPU time",
+        "throughput, messages of 64 B",
+        "round trip, messages of 64 B",
+        "one way to a reader that has waited 1 ms",
+        "CPU time of a reader that waits 20",
         "commit abc1234",
-        "64 bytes",
+        "Noise floor",
     ] {
         assert!(table.contains(words), "{words}\n{table}");
+    }
+    let markdown = fs::read_to_string(folder.path().join("results.md")).unwrap();
+    assert!(markdown.contains("\n| futex ring | "), "{markdown}");
+    for picture in ["throughput.svg", "round-trip.svg", "cpu.svg"] {
+        let picture = fs::read_to_string(plots.join(picture)).unwrap();
+        let picture = picture.trim();
+        assert!(picture.starts_with("<svg") && picture.ends_with("</svg>"));
+        assert!(picture.contains("semaphores, 64 slots") && picture.contains("abc1234"));
+        assert!(
+            !picture.contains("again"),
+            "the control is no transport of its own"
+        );
     }
     assert!(!errors.contains('\x1b'), "no colours into a pipe: {errors}");
 
@@ -81,40 +124,52 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
     assert_eq!(results["machine"]["commit"], "abc1234");
     assert!(results["machine"]["cpu_model"].is_string());
     let passes = results["passes"].as_array().unwrap();
-    for measure in ["throughput", "round-trip", "idle-cpu"] {
+    let rows = results["rows"].as_array().unwrap();
+    for measure in ["throughput", "round-trip", "wake-up", "idle-cpu"] {
         for transport in TRANSPORTS {
             let is_this =
-                |entry: &&Value| entry["measure"] == measure && entry["transport"] == transport;
-            let rows = results["rows"].as_array().unwrap();
-            assert_eq!(
-                rows.iter().filter(is_this).count(),
-                1,
-                "{measure} {transport}"
-            );
-            let pass = passes.iter().find(is_this).expect("a pass");
-            assert!(pass["elapsed_ns"].as_u64().unwrap() > 0, "{pass}");
-            if measure == "round-trip" {
-                let samples = pass["samples_ns"].as_array().unwrap();
-                assert_eq!(Some(samples.len() as u64), pass["count"].as_u64());
+                |entry: &&Value| entry["measure"] == measure && entry["subject"] == transport;
+            let expected = usize::from(measure == "throughput" || !transport.ends_with("batches"));
+            let found = rows.iter().filter(is_this).count();
+            assert_eq!(found, expected, "{measure} {transport}");
+            if found > 0 {
+                let pass = passes.iter().find(is_this).expect("a pass");
+                check_pass(pass, measure);
             }
         }
     }
 }
 
+fn check_pass(pass: &Value, measure: &str) {
+    assert!(pass["elapsed_ns"].as_u64().unwrap() > 0, "{pass}");
+    if ["round-trip", "wake-up"].contains(&measure) {
+        let samples = pass["samples_ns"].as_array().unwrap();
+        assert_eq!(Some(samples.len() as u64), pass["count"].as_u64());
+    }
+}
+
 #[test]
-fn every_size_is_carried() {
-    for size in ["1", "57", "4099", "128KiB"] {
-        let run = run_name(&format!("size-{size}"));
-        let arguments = [
-            "--size",
-            size,
-            "--transports",
-            "flag-spin,semaphores-single,semaphores",
-        ];
-        let output = output(&mut compare(&run, &arguments));
-        assert!(output.status.success(), "{size}: {}", text(&output.stderr));
+fn both_processes_may_share_a_cpu_or_go_where_they_like() {
+    for (placement, words) in [("--same-cpu", "both processes on"), ("--unpinned", "CPU")] {
+        let run = run_name(placement);
+        let transports = ["--transports", "semaphores,futex-ring,pipe"];
+        let output = output(compare(&run, &transports).arg(placement));
+        let table = text(&output.stdout);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(table.contains(words), "{table}");
         assert_nothing_left(&run);
     }
+}
+
+#[test]
+fn every_size_is_carried() {
+    let all_but_sleeping = TRANSPORTS[1..].join(",");
+    let run = run_name("sizes");
+    let arguments = ["--size", "1,57,1KiB,4099,128KiB"];
+    let arguments = [&arguments[..], &["--transports", &all_but_sleeping]].concat();
+    let output = output(&mut compare(&run, &arguments));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_nothing_left(&run);
 }
 
 #[test]
@@ -216,8 +271,26 @@ fn mistakes_on_the_command_line_are_refused() {
         &["--size", "0"][..],
         &["--transports", "pigeons"],
         &["--quick", "--seconds", "1"],
+        &["--quick", "--full"],
+        &["--same-cpu", "--unpinned"],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_compare"));
         assert_eq!(output(command.args(arguments)).status.code(), Some(2));
+    }
+}
+
+#[test]
+fn engines_of_others_need_the_program_that_has_them() {
+    let wanted = ["--transports", "iceoryx2-poll"];
+    for (peers, words) in [
+        (&[][..], "iceoryx2-poll needs --peers"),
+        (&["--peers", "true"], "built without iceoryx2-poll"),
+        (&["--peers", "false"], "exit status: 1"),
+        (&["--peers", "/nowhere"], "cannot start /nowhere"),
+    ] {
+        let output = output(compare(&run_name("peers"), &wanted).args(peers));
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(words), "{errors}");
     }
 }

@@ -1,17 +1,10 @@
 //! The flag-based version: one message in the segment, and a flag that says whose turn it is.
 
-use std::thread;
-use std::time::Duration;
-
 use anyhow::Result;
-use semring::{Address, Key};
-use semring_flag::{FlagLayout, FlagReader, FlagSegment, FlagWriter, OpenError, Strategy};
+use semring_flag::{FlagLayout, FlagReader, FlagSegment, FlagWriter, Strategy};
 use sysv_ipc::Mode;
 
-use super::{Consume, Produce, Transport};
-
-/// How often the reader looks for a segment that the writer has not made yet.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+use super::{Consume, Produce, Transport, key_of, when_there};
 
 /// The flag, with one way of waiting for it.
 #[derive(Debug, Clone, Copy)]
@@ -41,17 +34,9 @@ impl Transport for Flag {
 
     fn consumer(self, channel: &str, message_bytes: usize) -> Result<FlagReader> {
         let (key, layout) = (key_of(channel)?, layout_for(message_bytes)?);
-        loop {
-            match FlagSegment::open(key, layout) {
-                Err(OpenError::NotFound { .. }) => thread::sleep(LOOK_EVERY),
-                memory => return Ok(FlagReader::new(memory?, self.strategy)),
-            }
-        }
+        let memory = when_there(|| FlagSegment::open(key, layout))?;
+        Ok(FlagReader::new(memory, self.strategy))
     }
-}
-
-fn key_of(channel: &str) -> Result<Key> {
-    Ok(Address::named(channel)?.key())
 }
 
 /// The array holds the message and the NUL that ends a text.
