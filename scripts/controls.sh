@@ -61,4 +61,10 @@ control 'tail loaded without Acquire' a_ring_of_one_slot ring.rs '/COMMIT \(with
 control 'head loaded without Acquire' a_ring_of_two_slots ring.rs '/ACKNOWLEDGE \(with Ring::acknowledge\)/,/^    \}/s/Ordering::Acquire/Ordering::Relaxed/'
 control 'verdict on an old position' a_producer_dies_for_good gate.rs 's/^    if view\.ready\(\)\? > credits \{/    if false {/'
 control 'verdict without the second look at the word' a_producer_dies_while gate.rs 's/if view\.peer_word\(\) == word \{/if true {/'
+control 'adaptive: no death notice' an_adaptive_producer_dies_for_good semaphores/modelled.rs '/undo\[self.process\]\[notice\] \+= 1;/d'
+control 'adaptive: no role test before sleeping' an_adaptive_producer_dies_for_good gate.rs 's/if !semaphores\.is_free\(V::ROLE\.peer\(\)\)\?/if true/'
+control 'adaptive: no fence of the publisher' an_adaptive_ring_of_one_slot gate/adaptive.rs '/SYNC POINT: WAITING \(with sleep_until\)/{n;d}'
+control 'adaptive: no fence of the sleeper' an_adaptive_ring_of_one_slot gate/adaptive.rs '/SYNC POINT: WAITING \(with post\)/{n;d}'
+control 'adaptive: no look after the flag is set' an_adaptive_ring_of_one_slot gate/adaptive.rs '/^    fn last_look/,/^    \}/s/if view\.ready\(\)\? > more_than \{/if false {/'
+control 'adaptive: flag not set anew after a worthless unit' an_adaptive_ring_of_two_slots gate/adaptive.rs 's/^            view\.side\(\)\.arm\(\);/            if !std::mem::replace(\&mut armed, true) { view.side().arm(); }/; /^    fn sleep_until/,/^        loop/s/^        loop/        let mut armed = false;\n        loop/'
 exit "$failed"

@@ -26,11 +26,14 @@ unshare --ipc true 2>/dev/null && limit+=' unshare --ipc'
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$limit CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$limit
 export CARGO_PROFILE_DEV_DEBUG=0
 
-# tests NAME...: builds and runs these only. Without `credits`, which counts calls and so may fail on a busy
-# machine for no fault of the mutant's, and `models`, which has none of this code.
-tests() {
-    for test; do chosen+=(--cargo-arg="--test=$test"); done
-}
+# Without `credits`, which counts calls and so may fail on a busy machine for no fault of the mutant's, and
+# `models`, which has none of this code.
+library=(--cargo-arg=--lib)
+for test in calls handover hostile hostile_peer leaving observed operations refusals restarts; do
+    library+=("--cargo-arg=--test=$test")
+done
+programs=()
+for test in damage data death persistence refusals removal; do programs+=(--test "$test"); done
 
 # round OPTION...: survivors are no failure of the round.
 round() {
@@ -38,12 +41,8 @@ round() {
 }
 
 rm -rf target/mutants.out
-chosen=(--cargo-arg=--lib)
-tests calls handover hostile hostile_peer operations restarts
-round --timeout 240 "${chosen[@]}"
-chosen=()
-tests damage data death persistence refusals removal
-round --timeout 400 --iterate --test-package writer "${chosen[@]}"
+round --timeout 240 "${library[@]}"
+round --timeout 400 --iterate --test-package writer -- "${programs[@]}"
 RUSTFLAGS='--cfg loom' round --timeout 400 --iterate --baseline skip --profile release --cargo-arg=--lib -- loom_tests
 echo "Survivors, each explained in docs/reliability.md:"
 cat target/mutants.out/missed.txt

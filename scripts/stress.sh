@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
-# Streams numbered messages between two processes in several geometries; kills one or both while they
-# work, attach, close and remove, and at every named point of the library; verifies every byte, and
-# looks for leftovers. Exit 1 and the seed on a violation. Seconds with --quick or no option.
-#   scripts/stress.sh [--quick] [--messages N] [--kills N] [--crash-points] [--seed N]
+# Streams messages between two processes while they are killed at random, at every named point and after
+# every instruction, stopped, disturbed by signals, robbed of their objects; verifies every byte, and
+# looks for leftovers. Exit 1 and the seed on a violation.
+#   scripts/stress.sh [--quick]              everything in about a minute
+#   scripts/stress.sh --full                 at least 100,000 SIGKILLs: about a quarter of an hour
+#   scripts/stress.sh --soak DURATION        the quick campaign with new seeds until the time is over: 1h
+#   scripts/stress.sh [OPTION...] --seed N   repeats a run; --help: all options
 set -euo pipefail
-if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,5s/^# //p' "$0"; exit; fi
+if [ "${1:-}" = -h ]; then sed -n '2,8s/^# //p' "$0"; exit; fi
 source "$(dirname "$0")/common.sh"
 
-if [ "${1:-}" = --quick ]; then
-    shift
-    set -- --messages 1000000 --kills 540 --crash-points "$@"
-fi
 cargo build --quiet --release --package stress --features crash-points
 
 before=$(objects)

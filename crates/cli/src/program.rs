@@ -35,6 +35,7 @@ impl Program {
         task: impl FnOnce(&mut Self) -> Result<()>,
     ) -> ExitCode {
         log::start(name, speech.verbose);
+        semring::prepare_adaptive();
         let result = Signals::take().and_then(|signals| {
             let mut program = Self {
                 name,

@@ -124,10 +124,12 @@ mod tests {
         assert_eq!(tasks.len(), all);
         let count = |measure| tasks.iter().filter(|task| task.measure == measure).count();
         let kinds = Kind::all().iter().filter(|kind| !kind.is_peer()).count();
+        let batched = Kind::all().iter().filter(|kind| kind.is_batched()).count();
+        let single = kinds - batched;
         // Two sizes; batches of the small one only, and of no use alone.
-        assert_eq!(count(Measure::Throughput), (kinds - 1) * 2 + 1 + 3 + 2 * 2);
-        assert_eq!(count(Measure::RoundTrip), (kinds - 1) * 2 + 2);
-        assert_eq!(count(Measure::WakeUp), kinds - 1 + 2);
-        assert_eq!(count(Measure::IdleCpu), kinds - 1 + 2);
+        assert_eq!(count(Measure::Throughput), single * 2 + batched + 3 + 2 * 2);
+        assert_eq!(count(Measure::RoundTrip), single * 2 + 2);
+        assert_eq!(count(Measure::WakeUp), single + 2);
+        assert_eq!(count(Measure::IdleCpu), single + 2);
     }
 }

@@ -7,8 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::channel::{CloseOutcome, Link};
 use crate::clock::now_ns;
 use crate::error::{Corrupt, Fault, RecvError, RecvIntoError, Role, Stop, TryRecvError};
-use crate::gate::strict::Strict;
-use crate::gate::{Gate, View};
+use crate::gate::{EitherGate, Gate, View};
 use crate::layout::{Side, Word};
 use crate::ring::{Place, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores as _};
@@ -21,7 +20,7 @@ use crate::{Calls, Canceller, Deadline, Geometry};
 /// [redelivered](Message::is_redelivered). There is one consumer at a time.
 pub struct Consumer {
     view: ConsumerView,
-    gate: Strict<Kernel>,
+    gate: EitherGate<Kernel>,
     /// Position after the last message that an earlier consumer has been handed.
     redelivered_before: u64,
     /// Position after the last message that any consumer has been handed, as far as it is ahead.
@@ -43,10 +42,6 @@ pub(crate) struct ConsumerView {
 }
 
 impl ConsumerView {
-    fn side(&self) -> &Side {
-        self.ring.side(Role::Consumer)
-    }
-
     /// Loads the producer's position and checks it: it only grows, and not past the ring.
     fn look(&mut self) -> Result<u32, Corrupt> {
         let tail = self.ring.tail();
@@ -76,8 +71,21 @@ impl View for ConsumerView {
         self.look()
     }
 
+    fn known(&self) -> u32 {
+        let slot_count = self.ring.geometry().slot_count();
+        distance(self.tail, self.head, slot_count).unwrap_or(0)
+    }
+
     fn peer_word(&self) -> Word {
         self.ring.word(Role::Producer)
+    }
+
+    fn side(&self) -> &Side {
+        self.ring.side(Role::Consumer)
+    }
+
+    fn peer_side(&self) -> &Side {
+        self.ring.side(Role::Producer)
     }
 
     fn note_sleep(&self, asleep: bool) {
@@ -92,7 +100,7 @@ impl View for ConsumerView {
 impl Consumer {
     pub(crate) fn new(
         ring: Ring,
-        gate: Strict<Kernel>,
+        gate: EitherGate<Kernel>,
         link: Link,
         (head, tail): (u64, u64),
     ) -> Self {
@@ -282,7 +290,7 @@ impl Consumer {
         self.view.head = self.view.head.wrapping_add(count.into());
         self.view.ring.acknowledge(self.view.head);
         crash_point!("consumer-acknowledged");
-        let posted = self.gate.post(count); // V(EMPTY)
+        let posted = self.gate.post(&self.view, count); // V(EMPTY)
         crash_point!("consumer-posted");
         self.view.side().count_messages(count.into());
         self.view.side().count_bytes(bytes);

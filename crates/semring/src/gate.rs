@@ -4,12 +4,16 @@
 //! may be in surplus, never in deficit, so whoever gets one looks at the positions again, and throws
 //! away what turns out to be worthless. docs/protocol.md has the reasons.
 
+pub(crate) mod adaptive;
 pub(crate) mod strict;
 
 use crate::Deadline;
 use crate::error::{Corrupt, Fault, Role, Stop};
-use crate::layout::{State, Word};
+use crate::layout::{Side, State, Word};
 use crate::semaphores::Semaphores;
+
+use adaptive::Adaptive;
+use strict::Strict;
 
 /// Lets a side wait until it may go on, and tells the other that it may.
 pub(crate) trait Gate {
@@ -40,7 +44,7 @@ pub(crate) trait Gate {
     fn return_credits(&mut self) -> Result<(), Fault>;
 
     /// V: tells the peer of `count` exchanges.
-    fn post(&mut self, count: u32) -> Result<(), Fault>;
+    fn post<V: View>(&mut self, view: &V, count: u32) -> Result<(), Fault>;
 
     /// Counts the end of this epoch of the peer as reported: waits for the next one from now on.
     fn look_past(&mut self, epoch: u64);
@@ -55,14 +59,103 @@ pub(crate) trait View {
     /// go on, those for which it has credits included.
     fn ready(&mut self) -> Result<u32, Corrupt>;
 
+    /// Returns the same as when last looked at: at most as many as there are.
+    fn known(&self) -> u32;
+
     /// Loads the peer's epoch and state in one step.
     fn peer_word(&self) -> Word;
+
+    /// What this side tells the other.
+    fn side(&self) -> &Side;
+
+    /// What the other side tells this one.
+    fn peer_side(&self) -> &Side;
 
     /// Tells the observers that the side sleeps, or that it no longer does.
     fn note_sleep(&self, asleep: bool);
 
     /// Tells the observers of a permit that was worthless.
     fn note_spurious(&self);
+}
+
+/// Holds the gate of a channel, of either kind.
+#[derive(Debug)]
+pub(crate) enum EitherGate<S> {
+    Strict(Strict<S>),
+    Adaptive(Adaptive<S>),
+}
+
+impl<S: Semaphores> EitherGate<S> {
+    pub(crate) const fn semaphores(&self) -> &S {
+        match self {
+            Self::Strict(gate) => gate.semaphores(),
+            Self::Adaptive(gate) => gate.semaphores(),
+        }
+    }
+}
+
+impl<S: Semaphores> Gate for EitherGate<S> {
+    #[inline]
+    fn acquire<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<u32, Stop> {
+        match self {
+            Self::Strict(gate) => gate.acquire(view, wanted, deadline),
+            Self::Adaptive(gate) => gate.acquire(view, wanted, deadline),
+        }
+    }
+
+    fn acquire_more<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        match self {
+            Self::Strict(gate) => gate.acquire_more(view, wanted, deadline),
+            Self::Adaptive(gate) => gate.acquire_more(view, wanted, deadline),
+        }
+    }
+
+    #[inline]
+    fn spend(&mut self, count: u32) {
+        match self {
+            Self::Strict(gate) => gate.spend(count),
+            Self::Adaptive(gate) => gate.spend(count),
+        }
+    }
+
+    fn refund(&mut self, count: u32) {
+        match self {
+            Self::Strict(gate) => gate.refund(count),
+            Self::Adaptive(gate) => gate.refund(count),
+        }
+    }
+
+    fn return_credits(&mut self) -> Result<(), Fault> {
+        match self {
+            Self::Strict(gate) => gate.return_credits(),
+            Self::Adaptive(gate) => gate.return_credits(),
+        }
+    }
+
+    #[inline]
+    fn post<V: View>(&mut self, view: &V, count: u32) -> Result<(), Fault> {
+        match self {
+            Self::Strict(gate) => gate.post(view, count),
+            Self::Adaptive(gate) => gate.post(view, count),
+        }
+    }
+
+    fn look_past(&mut self, epoch: u64) {
+        match self {
+            Self::Strict(gate) => gate.look_past(epoch),
+            Self::Adaptive(gate) => gate.look_past(epoch),
+        }
+    }
 }
 
 /// Remembers what of the peer's end has been reported: each epoch's once.

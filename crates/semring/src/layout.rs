@@ -177,15 +177,16 @@ impl Header {
         let identity = unsafe { std::mem::zeroed() };
         Self {
             identity,
-            producer: Side::modelled(),
-            consumers: std::array::from_fn(|_| Side::modelled()),
+            producer: Side::zeroed(),
+            consumers: std::array::from_fn(|_| Side::zeroed()),
         }
     }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, test))]
 impl Side {
-    fn modelled() -> Self {
+    /// A side outside a segment.
+    pub(crate) fn zeroed() -> Self {
         let (number, counter) = (|| SharedU64::new(0), || AtomicU64::new(0));
         Self {
             position: number(),
@@ -263,6 +264,34 @@ impl Side {
         counter.store(sum, Ordering::Relaxed);
     }
 
+    /// Says that this side is about to sleep. The owner's.
+    pub(crate) fn arm(&self) {
+        self.waiting.store(1, Ordering::Relaxed);
+    }
+
+    /// Takes the flag back, the owner's own or, to wake it, the peer's; tells whether it was set.
+    pub(crate) fn disarm(&self) -> bool {
+        self.waiting.swap(0, Ordering::AcqRel) == 1
+    }
+
+    /// Tells whether this side is about to sleep, or does.
+    pub(crate) fn waits(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 1
+    }
+
+    /// Says whether the owner leaves it to a sleeping peer to order its stores and loads, and that it
+    /// does not sleep.
+    pub(crate) fn advertise(&self, registered: bool) {
+        self.waiting.store(0, Ordering::Relaxed);
+        self.registered
+            .store(u32::from(registered), Ordering::Relaxed);
+    }
+
+    /// Tells whether the owner leaves it to a sleeping peer to order its stores and loads.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.registered.load(Ordering::Relaxed) == 1
+    }
+
     /// Counts exchanged messages.
     pub(crate) fn count_messages(&self, messages: u64) {
         Self::add(&self.messages, messages);
@@ -308,6 +337,7 @@ impl Side {
             counter.store(0, Ordering::Relaxed);
         }
         self.note_owner(0, 0, 0);
+        self.advertise(false);
     }
 
     /// Shows who has the role, and since when.
@@ -317,8 +347,6 @@ impl Side {
         self.since_ns.store(now_ns, Ordering::Relaxed);
         self.active_at_ns.store(now_ns, Ordering::Relaxed);
         self.activity.store(0, Ordering::Relaxed);
-        self.waiting.store(0, Ordering::Relaxed);
-        self.registered.store(0, Ordering::Relaxed);
     }
 }
 
@@ -384,20 +412,33 @@ pub enum Sync {
     /// A semaphore call before and one after each exchange, on each side.
     #[default]
     Strict,
+    /// Semaphore calls only to sleep, after some 50 µs of looking, and to wake.
+    Adaptive,
 }
 
 impl Sync {
     pub(crate) const fn to_bits(self) -> u32 {
         match self {
             Self::Strict => 1,
+            Self::Adaptive => 2,
         }
     }
 
     pub(crate) const fn from_bits(bits: u32) -> Option<Self> {
         match bits {
             1 => Some(Self::Strict),
+            2 => Some(Self::Adaptive),
             _ => None,
         }
+    }
+}
+
+impl std::fmt::Display for Sync {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Strict => "strict",
+            Self::Adaptive => "adaptive",
+        })
     }
 }
 

@@ -21,6 +21,7 @@
 mod crash;
 
 mod address;
+mod barrier;
 mod cancel;
 mod channel;
 mod clock;
@@ -46,6 +47,7 @@ mod sync;
 mod typed;
 
 pub use address::Address;
+pub use barrier::prepare_adaptive;
 pub use cancel::Canceller;
 #[cfg(feature = "crash-points")]
 pub use crash::POINTS as CRASH_POINTS;

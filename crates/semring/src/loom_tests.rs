@@ -18,13 +18,14 @@ use std::sync::atomic::Ordering;
 use crate::channel::Link;
 use crate::crash::{Died, PLAN};
 use crate::error::{DrainError, RecvError, Role, SendError};
-use crate::gate::Reported;
+use crate::gate::adaptive::Adaptive;
 use crate::gate::strict::Strict;
+use crate::gate::{EitherGate, Reported};
 use crate::layout::State;
 use crate::ring::Ring;
 use crate::semaphores::{Kernel, Semaphore, Semaphores as _, Shared};
 use crate::slots::FreeSlots;
-use crate::{Address, Consumer, Deadline, Producer, recovery};
+use crate::{Address, Consumer, Deadline, Producer, Sync, recovery};
 
 use heap::Heap;
 
@@ -33,16 +34,18 @@ use heap::Heap;
 struct World {
     memory: Arc<Heap>,
     semaphores: Arc<Shared>,
+    sync: Sync,
     credits: u32,
     batch: u32,
 }
 
 impl World {
-    fn new(slots: u32, credits: u32, batch: u32) -> Self {
+    fn new(sync: Sync, slots: u32, credits: u32, batch: u32) -> Self {
         let memory = Heap::new(slots);
         Self {
             memory,
             semaphores: Shared::new(),
+            sync,
             credits,
             batch,
         }
@@ -52,15 +55,17 @@ impl World {
         self.memory.ring()
     }
 
-    fn gate(&self, role: Role, process: usize, reported: Reported) -> Strict<Kernel> {
+    fn gate(&self, role: Role, process: usize, reported: Reported) -> EitherGate<Kernel> {
         let kernel = Kernel::of(&self.semaphores, process, role);
-        Strict::new(
-            kernel,
-            role.awaits(),
-            role.peer().awaits(),
-            self.credits,
-            reported,
-        )
+        let (mine, theirs) = (role.awaits(), role.peer().awaits());
+        match self.sync {
+            Sync::Strict => {
+                EitherGate::Strict(Strict::new(kernel, mine, theirs, self.credits, reported))
+            }
+            Sync::Adaptive => {
+                EitherGate::Adaptive(Adaptive::new(kernel, mine, theirs, false, reported))
+            }
+        }
     }
 
     /// Attaches as `channel/attach.rs` does, without the search for kernel objects.
@@ -75,7 +80,7 @@ impl World {
             reported.set(ring.word(Role::Consumer).epoch());
         }
         assert!(setup.is_free(Role::Producer).unwrap());
-        assert!(recovery::claim(&setup, &ring, Role::Producer).unwrap());
+        assert!(recovery::claim(&setup, &ring, Role::Producer, self.sync).unwrap());
         setup.unlock_setup().unwrap();
         let gate = self.gate(Role::Producer, process, reported);
         Producer::new(ring, gate, link(Role::Producer), slots, positions)
@@ -93,7 +98,7 @@ impl World {
             reported.set(word.epoch());
         }
         assert!(setup.is_free(Role::Consumer).unwrap());
-        assert!(recovery::claim(&setup, &ring, Role::Consumer).unwrap());
+        assert!(recovery::claim(&setup, &ring, Role::Consumer, self.sync).unwrap());
         setup.unlock_setup().unwrap();
         let gate = self.gate(Role::Consumer, process, reported);
         Consumer::new(ring, gate, link(Role::Consumer), positions)
@@ -205,16 +210,16 @@ fn plan(point: &'static str, time: u32) {
     PLAN.with(|plan| plan.set(Some((point, time))));
 }
 
-fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+fn explore(preemptions: usize, model: impl Fn() + std::marker::Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(model);
 }
 
 /// A stream from start to end: all arrives, and the consumer sees the end.
-fn stream(slots: u32, credits: u32, batch: u32, messages: u64, preemptions: usize) {
+fn stream(sync: Sync, slots: u32, credits: u32, batch: u32, messages: u64, preemptions: usize) {
     explore(preemptions, move || {
-        let world = World::new(slots, credits, batch);
+        let world = World::new(sync, slots, credits, batch);
         let consuming = {
             let world = world.clone();
             loom::thread::spawn(move || {
@@ -233,27 +238,43 @@ fn stream(slots: u32, credits: u32, batch: u32, messages: u64, preemptions: usiz
 
 #[test]
 fn a_ring_of_one_slot() {
-    stream(1, 1, 1, 2, 3);
+    stream(Sync::Strict, 1, 1, 1, 2, 3);
 }
 
 #[test]
 fn a_ring_of_two_slots() {
-    stream(2, 1, 1, 3, 2);
+    stream(Sync::Strict, 2, 1, 1, 3, 2);
 }
 
 #[test]
 fn credits() {
-    stream(2, 2, 1, 3, 2);
+    stream(Sync::Strict, 2, 2, 1, 3, 2);
 }
 
 #[test]
 fn batches() {
-    stream(2, 1, 2, 3, 2);
+    stream(Sync::Strict, 2, 1, 2, 3, 2);
+}
+
+#[test]
+fn an_adaptive_ring_of_one_slot() {
+    stream(Sync::Adaptive, 1, 1, 1, 2, 3);
+}
+
+#[test]
+fn an_adaptive_ring_of_two_slots() {
+    stream(Sync::Adaptive, 2, 1, 1, 3, 2);
+}
+
+#[test]
+fn adaptive_batches() {
+    stream(Sync::Adaptive, 2, 1, 2, 3, 2);
 }
 
 /// What happens to whom.
 #[derive(Clone, Copy)]
 struct Death {
+    sync: Sync,
     role: Role,
     point: &'static str,
     time: u32,
@@ -267,6 +288,7 @@ struct Death {
 /// the end no permit is missing.
 fn death(case: Death, preemptions: usize) {
     let Death {
+        sync,
         role,
         point,
         time,
@@ -275,7 +297,7 @@ fn death(case: Death, preemptions: usize) {
         messages,
     } = case;
     explore(preemptions, move || {
-        let world = World::new(slots, 1, batch);
+        let world = World::new(sync, slots, 1, batch);
         let consuming = {
             let world = world.clone();
             loom::thread::spawn(move || {
@@ -304,6 +326,9 @@ fn death(case: Death, preemptions: usize) {
         producer.unwrap().close().unwrap();
         consuming.join().unwrap();
         assert_eq!(world.ring().head(), messages);
+        if sync == Sync::Adaptive {
+            return;
+        }
         // The consumer left last: its notice is one more than the permits for all slots.
         let permits = world.semaphores.value(Semaphore::Empty);
         assert!(
@@ -337,12 +362,18 @@ const CONSUMING: [&str; 5] = [
 ];
 
 /// Small rings, in which a permit that is lost is missed.
-fn deaths(role: Role, points: impl IntoIterator<Item = &'static str>, shapes: &[(u32, u32, u32)]) {
+fn deaths(
+    sync: Sync,
+    role: Role,
+    points: impl IntoIterator<Item = &'static str>,
+    shapes: &[(u32, u32, u32)],
+) {
     for point in points {
         for &(slots, batch, time) in shapes {
             let messages = u64::from(slots) + 1;
             death(
                 Death {
+                    sync,
                     role,
                     point,
                     time,
@@ -363,6 +394,7 @@ fn a_permit_dies_in_hand() {
     let (time, slots, batch, messages) = (2, 2, 1, 2);
     death(
         Death {
+            sync: Sync::Strict,
             role: Role::Producer,
             point,
             time,
@@ -376,17 +408,18 @@ fn a_permit_dies_in_hand() {
 
 #[test]
 fn a_producer_dies_while_it_attaches() {
-    deaths(Role::Producer, ATTACHING, &[(1, 1, 1)]);
+    deaths(Sync::Strict, Role::Producer, ATTACHING, &[(1, 1, 1)]);
 }
 
 #[test]
 fn a_consumer_dies_while_it_attaches() {
-    deaths(Role::Consumer, ATTACHING, &[(1, 1, 1)]);
+    deaths(Sync::Strict, Role::Consumer, ATTACHING, &[(1, 1, 1)]);
 }
 
 #[test]
 fn a_producer_dies_and_is_succeeded() {
     deaths(
+        Sync::Strict,
         Role::Producer,
         PRODUCING,
         &[(1, 1, 1), (2, 1, 1), (2, 1, 2), (2, 2, 1)],
@@ -396,23 +429,45 @@ fn a_producer_dies_and_is_succeeded() {
 #[test]
 fn a_consumer_dies_and_is_succeeded() {
     deaths(
+        Sync::Strict,
         Role::Consumer,
         CONSUMING,
         &[(1, 1, 1), (2, 1, 1), (2, 1, 2), (2, 2, 1)],
     );
 }
 
+#[test]
+fn an_adaptive_producer_dies_while_it_attaches() {
+    deaths(Sync::Adaptive, Role::Producer, ATTACHING, &[(1, 1, 1)]);
+}
+
+#[test]
+fn an_adaptive_consumer_dies_while_it_attaches() {
+    deaths(Sync::Adaptive, Role::Consumer, ATTACHING, &[(1, 1, 1)]);
+}
+
+#[test]
+fn an_adaptive_producer_dies_and_is_succeeded() {
+    let shapes = [(1, 1, 1), (2, 1, 1), (2, 2, 1)];
+    deaths(Sync::Adaptive, Role::Producer, PRODUCING, &shapes);
+}
+
+#[test]
+fn an_adaptive_consumer_dies_and_is_succeeded() {
+    let shapes = [(1, 1, 1), (2, 1, 1), (2, 2, 1)];
+    deaths(Sync::Adaptive, Role::Consumer, CONSUMING, &shapes);
+}
+
 /// A producer dies and nobody comes after it: the consumer receives what was committed, and learns of
 /// the death once.
-#[test]
-fn a_producer_dies_for_good() {
+fn producer_dies_for_good(sync: Sync) {
     for (point, slots) in PRODUCING
         .into_iter()
         .flat_map(|point| [(point, 1), (point, 2)])
     {
         explore(3, move || {
             // As many messages at once as there are slots: one notice for several lost permits.
-            let world = World::new(slots, 1, slots);
+            let world = World::new(sync, slots, 1, slots);
             let producing = {
                 let world = world.clone();
                 loom::thread::spawn(move || {
@@ -436,12 +491,21 @@ fn a_producer_dies_for_good() {
     }
 }
 
-/// A consumer dies and nobody comes after it: the producer that finds the ring full learns of it.
 #[test]
-fn a_consumer_dies_for_good() {
+fn a_producer_dies_for_good() {
+    producer_dies_for_good(Sync::Strict);
+}
+
+#[test]
+fn an_adaptive_producer_dies_for_good() {
+    producer_dies_for_good(Sync::Adaptive);
+}
+
+/// A consumer dies and nobody comes after it: the producer that finds the ring full learns of it.
+fn consumer_dies_for_good(sync: Sync) {
     for point in CONSUMING {
         explore(3, move || {
-            let world = World::new(1, 1, 1);
+            let world = World::new(sync, 1, 1, 1);
             // Attached before the producer comes, so that it is this producer's loss.
             let consuming = {
                 let world = world.clone();
@@ -469,4 +533,14 @@ fn a_consumer_dies_for_good() {
             assert!(told, "four messages went into one slot");
         });
     }
+}
+
+#[test]
+fn a_consumer_dies_for_good() {
+    consumer_dies_for_good(Sync::Strict);
+}
+
+#[test]
+fn an_adaptive_consumer_dies_for_good() {
+    consumer_dies_for_good(Sync::Adaptive);
 }

@@ -6,8 +6,7 @@ use std::ops::{Deref, DerefMut};
 use crate::channel::{CloseOutcome, Link};
 use crate::clock::now_ns;
 use crate::error::{Corrupt, DrainError, Fault, Role, SendError, TrySendError};
-use crate::gate::strict::Strict;
-use crate::gate::{Gate, View};
+use crate::gate::{EitherGate, Gate, View};
 use crate::layout::{INLINE_BYTES, Side, Word};
 use crate::ring::{Place, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores as _};
@@ -21,7 +20,7 @@ use crate::{Calls, Canceller, Deadline, Geometry};
 /// [`close`](Self::close) tells the consumer that it died.
 pub struct Producer {
     view: ProducerView,
-    gate: Strict<Kernel>,
+    gate: EitherGate<Kernel>,
     slots: FreeSlots,
     link: Link,
 }
@@ -38,10 +37,6 @@ pub(crate) struct ProducerView {
 }
 
 impl ProducerView {
-    fn side(&self) -> &Side {
-        self.ring.side(Role::Producer)
-    }
-
     /// Loads the consumer's position and checks it: it only grows, and not past `tail`.
     fn look(&mut self) -> Result<u32, Corrupt> {
         let head = self.ring.head();
@@ -71,8 +66,24 @@ impl View for ProducerView {
             .saturating_sub(self.lent))
     }
 
+    fn known(&self) -> u32 {
+        let slot_count = self.ring.geometry().slot_count();
+        let on_the_way = distance(self.tail, self.head, slot_count).unwrap_or(slot_count);
+        slot_count
+            .saturating_sub(on_the_way)
+            .saturating_sub(self.lent)
+    }
+
     fn peer_word(&self) -> Word {
         self.ring.word(Role::Consumer)
+    }
+
+    fn side(&self) -> &Side {
+        self.ring.side(Role::Producer)
+    }
+
+    fn peer_side(&self) -> &Side {
+        self.ring.side(Role::Consumer)
     }
 
     fn note_sleep(&self, asleep: bool) {
@@ -87,7 +98,7 @@ impl View for ProducerView {
 impl Producer {
     pub(crate) fn new(
         ring: Ring,
-        gate: Strict<Kernel>,
+        gate: EitherGate<Kernel>,
         link: Link,
         slots: FreeSlots,
         (head, tail): (u64, u64),
@@ -306,7 +317,7 @@ impl Producer {
         self.view.tail = tail;
         self.view.ring.commit(tail);
         crash_point!("producer-committed");
-        let posted = self.gate.post(count); // V(FULL)
+        let posted = self.gate.post(&self.view, count); // V(FULL)
         crash_point!("producer-posted");
         self.view.side().count_messages(count.into());
         posted

@@ -2,24 +2,41 @@
 //!
 //! All of it happens under the SETUP lock. Permits may be in surplus, never in deficit: the
 //! positions say how many there should be at least, and repair posts what is missing. Repair is also
-//! how a new ring gets its first permits.
+//! how a new ring gets its first permits. In adaptive mode, where a unit is a wake-up, it wakes whoever
+//! sleeps.
+
+use std::sync::atomic::Ordering;
 
 use crate::error::{Fault, Role};
 use crate::ring::Ring;
 use crate::semaphores::{Semaphore, Semaphores};
+use crate::sync::fence;
+use crate::{Sync, barrier};
 
 /// Takes the role, which must have been tested to be free, with its death notice, and shows the peer
 /// that another epoch has begun. False when somebody holds the role after all.
-pub(crate) fn claim(semaphores: &impl Semaphores, ring: &Ring, role: Role) -> Result<bool, Fault> {
+pub(crate) fn claim(
+    semaphores: &impl Semaphores,
+    ring: &Ring,
+    role: Role,
+    sync: Sync,
+) -> Result<bool, Fault> {
     trim(semaphores, ring)?;
     crash_point!("attach-trimmed");
     if !semaphores.claim(role)? {
         return Ok(false);
     }
     crash_point!("attach-claimed");
+    ring.side(role)
+        .advertise(sync == Sync::Adaptive && barrier::register());
+    // Once, here: a sleeper that does not see the advertisement yet is seen by what we publish later.
+    fence(Ordering::SeqCst);
     ring.set_word(role, ring.word(role).attached_next());
     crash_point!("attach-word-set");
-    let repaired = repair(semaphores, ring);
+    let repaired = match sync {
+        Sync::Strict => repair(semaphores, ring),
+        Sync::Adaptive => wake_sleepers(semaphores, ring),
+    };
     if repaired.is_err() {
         // The role goes back as a death would give it back: this process may live on, and try again.
         // If that fails too, the first error is the one to report.
@@ -58,6 +75,18 @@ fn repair(semaphores: &impl Semaphores, ring: &Ring) -> Result<(), Fault> {
     let value = semaphores.value(Semaphore::Empty)?;
     let empty = u64::from(slots(ring)).wrapping_sub(tail.wrapping_sub(ring.head()));
     post_missing(semaphores, Semaphore::Empty, empty, value)
+}
+
+/// Posts one unit to each side that sleeps, or is about to: the one that was to wake it may have died
+/// with its poster.
+fn wake_sleepers(semaphores: &impl Semaphores, ring: &Ring) -> Result<(), Fault> {
+    for role in [Role::Consumer, Role::Producer] {
+        if ring.side(role).waits() {
+            semaphores.post(role.awaits(), 1)?;
+        }
+        crash_point!("attach-full-repaired");
+    }
+    Ok(())
 }
 
 /// Posts what `value` lacks to `truth`, which a peer in between can have raised to twice the slots.

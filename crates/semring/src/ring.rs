@@ -309,32 +309,5 @@ const fn split(word: u64) -> (u32, u32) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_go_round_and_wrap() {
-        assert_eq!(index(0, 1), 0);
-        assert_eq!(index(u64::MAX, 1), 0);
-        assert_eq!(index(5, 4), 1);
-        assert_eq!(index(u64::MAX, 4), 3);
-        assert_eq!(index(u64::MAX.wrapping_add(1), 4), 0);
-    }
-
-    #[test]
-    fn only_positions_of_one_ring_have_a_distance() {
-        assert_eq!(distance(3, 3, 4), Some(0));
-        assert_eq!(distance(7, 3, 4), Some(4));
-        assert_eq!(distance(8, 3, 4), None);
-        assert_eq!(distance(2, 3, 4), None);
-        assert_eq!(distance(1, u64::MAX, 4), Some(2));
-    }
-
-    #[test]
-    fn a_descriptors_fields_stand_where_the_map_says() {
-        let word = join(7, INLINE);
-        assert_eq!(&word.to_ne_bytes()[..4], 7u32.to_ne_bytes());
-        assert_eq!(split(word), (7, INLINE));
-    }
-}
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -43,7 +43,7 @@ const IDENTITY: &[Field] = &[
     ("slot_bytes", 24, 8, Refused, &["slot_bytes is", "slot_stride is", "slot size"]),
     ("slot_stride", 32, 8, Refused, &["slot_stride is"]),
     ("slot_count", 40, 4, Refused, SIZES),
-    ("sync", 44, 4, Refused, &["sync is"]),
+    ("sync", 44, 4, Judged, &["sync is"]),
     ("descriptors_offset", 48, 8, Refused, &["descriptors_offset is"]),
     ("slots_offset", 56, 8, Refused, &["slots_offset is"]),
     // Put right, when nobody else is attached.

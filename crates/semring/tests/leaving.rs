@@ -4,8 +4,15 @@
 
 mod watchdog;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
-use semring::{Address, AttachReason, Channel, CloseOutcome, Framing, Key, Mode, RecvError, Role};
+use semring::{
+    Address, AttachReason, Channel, CloseOutcome, Framing, Key, Mode, RecvError, Role, TryRecvError,
+};
 use sysv_ipc::{Segment, SemaphoreSet};
 
 fn channel(name: &str) -> Result<Channel> {
@@ -76,6 +83,27 @@ fn a_stream_stays_until_its_end_has_been_seen() -> Result<()> {
 }
 
 #[test]
+fn a_stream_whose_end_was_seen_is_over_for_the_next_consumer() -> Result<()> {
+    let _watchdog = watchdog::watch("a_stream_whose_end_was_seen_is_over_for_the_next_consumer");
+    let channel = channel("over")?;
+    channel.producer()?.close()?;
+    let mut consumer = channel.consumer()?;
+    ensure!(consumer.recv()?.is_none());
+    drop(consumer);
+    let mut consumer = channel.consumer()?;
+    ensure!(
+        consumer.try_recv().err() == Some(TryRecvError::Empty),
+        "waits for the next one"
+    );
+    let mut producer = channel.producer()?;
+    producer.send(b"x")?;
+    producer.close()?;
+    ensure!(consumer.recv()?.is_some_and(|message| *message == *b"x"));
+    ensure!(consumer.recv()?.is_none() && consumer.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
+#[test]
 fn the_last_one_out_removes() -> Result<()> {
     let _watchdog = watchdog::watch("the_last_one_out_removes");
     let channel = channel("last")?;
@@ -97,6 +125,36 @@ fn the_last_one_out_removes() -> Result<()> {
     ensure!(consumer.recv().err() == Some(RecvError::PeerLost));
     ensure!(consumer.close()? == kept(0) && objects(key) == BOTH);
     ensure!(channel.remove()? == 0 && objects(key) == NEITHER);
+    Ok(())
+}
+
+/// What the last one out finds in memory may be damaged, or be written by the other a moment before.
+#[test]
+fn a_channel_that_may_be_needed_is_not_removed() -> Result<()> {
+    const PRODUCER_WORD: usize = 640;
+    const END_SEEN: usize = 1184;
+    let _watchdog = watchdog::watch("a_channel_that_may_be_needed_is_not_removed");
+    let channel = channel("needed")?;
+    let write = |segment: Segment, offset, number: u64| -> Result<()> {
+        Ok(segment.attach()?.write(offset, &number.to_ne_bytes())?)
+    };
+    // The consumer has seen the end, but has not left.
+    let (producer, consumer) = (channel.producer()?, channel.consumer()?);
+    write(producer.link().segment(), END_SEEN, 1)?;
+    ensure!(producer.close()? == kept(0));
+    ensure!(consumer.close()? == CloseOutcome::Removed);
+    // No producer was ever there, and yet there is a message; or it was there, but is in no state.
+    for (word, sent) in [(0, 1), (4, 0)] {
+        let mut producer = channel.producer()?;
+        for _ in 0..sent {
+            producer.send(b"x")?;
+        }
+        drop(producer);
+        let consumer = channel.consumer()?;
+        write(consumer.link().segment(), PRODUCER_WORD, word)?;
+        ensure!(consumer.close()? == kept(sent), "word {word}");
+        ensure!(channel.remove()? == sent);
+    }
     Ok(())
 }
 
@@ -189,8 +247,16 @@ fn what_was_asked_for_and_differs_is_refused() -> Result<()> {
         };
     ensure!(differs(channel.clone().slots(8), "slot count"));
     ensure!(differs(channel.clone().slot_bytes(65), "slot size"));
-    let raw = channel.clone().framing(Framing::Raw).consumer();
-    ensure!(raw.is_err_and(|error| matches!(error.reason, AttachReason::Framing { .. })));
+    let framed_otherwise = |other: Channel| matches!(other.consumer(), Err(error) if matches!(error.reason, AttachReason::Framing { .. }));
+    ensure!(framed_otherwise(channel.clone().framing(Framing::Raw)));
+    for framing in [Framing::Raw, Framing::Demo] {
+        let name = format!("differs-{framing}-{}", std::process::id());
+        let framed = Channel::new(Address::named(&name)?).framing(framing);
+        let producer = framed.producer()?;
+        ensure!(framed_otherwise(framed.clone().framing(Framing::Messages)));
+        drop((producer, framed.consumer()?));
+        framed.remove()?;
+    }
     let name = channel.address().clone();
     let consumer = Channel::new(name).slots(4).consumer()?;
     ensure!(
@@ -243,6 +309,7 @@ fn an_unfinished_segment_is_finished_or_made_anew() -> Result<()> {
             .context("another program's")?
             .reason;
         ensure!(matches!(refused, AttachReason::Foreign { .. }), "{refused}");
+        ensure!(channel.remove().is_err(), "removed another program's");
         ensure!(
             objects(key) == (true, set)
                 && segment.attach()?.load_u64(0)? == u64::from_ne_bytes(start)
@@ -252,5 +319,28 @@ fn an_unfinished_segment_is_finished_or_made_anew() -> Result<()> {
             SemaphoreSet::open(key, Mode::from_bits(0))?.remove()?;
         }
     }
+    Ok(())
+}
+
+/// Somebody who is attached may be about to write the header: waited for, not written over.
+#[test]
+fn an_unfinished_segment_that_somebody_uses_is_waited_for() -> Result<()> {
+    let _watchdog = watchdog::watch("an_unfinished_segment_that_somebody_uses_is_waited_for");
+    let channel = channel("waited")?;
+    let key = channel.address().key();
+    SemaphoreSet::create(key, 5, Mode::OWNER)?;
+    let memory = Segment::create(key, 8448, Mode::OWNER)?.attach()?;
+    let gone = Arc::new(AtomicBool::new(false));
+    let going = Arc::clone(&gone);
+    let other = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        going.store(true, Ordering::SeqCst);
+        drop(memory);
+    });
+    let producer = channel.producer()?;
+    ensure!(gone.load(Ordering::SeqCst), "not waited for");
+    drop(producer);
+    other.join().ok().context("no panic")?;
+    channel.remove()?;
     Ok(())
 }

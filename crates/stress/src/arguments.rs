@@ -1,24 +1,39 @@
-//! What `stress` can be told, and what it tells the two processes that it starts.
+//! What `stress` can be told.
 
-use clap::{Args, Parser, Subcommand};
-use semring_cli::count;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use semring_cli::{count, duration};
 
 use crate::injections::Extent;
 
-/// Streams messages between two processes, kills them, starts successors, and verifies every byte.
+/// Streams messages between two processes, kills them, stops them, disturbs them, removes their
+/// objects, starts successors, and verifies every byte.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Arguments {
+    /// Everything in about a minute: what happens without an option
+    #[arg(long, conflicts_with_all = ["full", "soak"])]
+    pub quick: bool,
+
+    /// At least 100,000 SIGKILLs, and one after every instruction
+    #[arg(long, conflicts_with = "soak")]
+    pub full: bool,
+
+    /// Repeat the quick campaign with new seeds until this time is over: 10min, 1h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub soak: Option<Duration>,
+
     /// Messages in the scenarios without kills, all together
-    #[arg(long, value_name = "N", default_value = "1000000", value_parser = count)]
-    pub messages: u64,
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub messages: Option<u64>,
 
-    /// SIGKILLs in the scenarios with kills, all together
-    #[arg(long, value_name = "N", default_value = "60", value_parser = count)]
-    pub kills: u64,
+    /// SIGKILLs in the scenarios with kills at random, all together
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub kills: Option<u64>,
 
-    /// Also kill each process once at every named point of the library (needs the feature
-    /// `crash-points`)
+    /// Insist on the kills at every named point of the library, which need the feature `crash-points`;
+    /// built with it, they are part of every campaign
     #[arg(long)]
     pub crash_points: bool,
 
@@ -28,75 +43,55 @@ pub struct Arguments {
 
     /// Of the injections, only those whose program and call hold this: `reader -o, first: semop`
     #[arg(long, value_name = "TEXT", default_value = "", requires = "injections")]
-    pub only: String,
+    pub call: String,
+
+    /// Kill after every instruction, and do nothing else: `quick` takes samples of attach and close
+    #[arg(long, value_name = "LEVEL")]
+    pub steps: Option<Level>,
+
+    /// Run only these kinds of scenarios, separated by commas
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub only: Vec<Kind>,
 
     /// Where the random choices start from, to repeat a run [default: the time]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-
-    /// The part of one of the two processes.
-    #[command(subcommand)]
-    pub part: Option<Part>,
 }
 
-/// Says which of the two processes this is.
-#[derive(Debug, Subcommand)]
-#[command(hide = true)]
-pub enum Part {
-    /// Sends the messages from where the channel stands.
-    Producer(Task),
-    /// Receives and verifies them.
-    Consumer(Task),
+/// Says how thorough the kills after every instruction are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Every instruction of send, recv and release in three shapes, samples of attach and close.
+    Quick,
+    /// Every instruction of every operation in every shape.
+    Full,
 }
 
-/// Says what both processes need to know.
-#[derive(Debug, Clone, Args)]
-pub struct Task {
-    /// The channel's name.
-    #[arg(long)]
-    pub channel: String,
-    /// Its slots.
-    #[arg(long)]
-    pub slots: u32,
-    /// Its slot size.
-    #[arg(long)]
-    pub slot_bytes: u64,
-    /// What the contents are computed from.
-    #[arg(long)]
-    pub seed: u64,
-    /// Permits that a side takes in one call.
-    #[arg(long)]
-    pub credits: u32,
-    /// Messages in one exchange.
-    #[arg(long)]
-    pub batch: u32,
-    /// Ends when the other side has died, since no successor comes.
-    #[arg(long)]
-    pub alone: bool,
-    /// Identifier of the segment that holds the ledger.
-    #[arg(long)]
-    pub ledger: i32,
-}
-
-impl Task {
-    /// Returns the same as arguments.
-    pub fn to_arguments(&self) -> Vec<String> {
-        let values = [
-            ("--channel", self.channel.clone()),
-            ("--slots", self.slots.to_string()),
-            ("--slot-bytes", self.slot_bytes.to_string()),
-            ("--seed", self.seed.to_string()),
-            ("--credits", self.credits.to_string()),
-            ("--batch", self.batch.to_string()),
-            ("--ledger", self.ledger.to_string()),
-        ];
-        let mut arguments: Vec<String> = values
-            .into_iter()
-            .flat_map(|(name, value)| [name.to_owned(), value])
-            .collect();
-        if self.alone {
-            arguments.push("--alone".to_owned());
-        }
-        arguments
-    }
+/// Names a kind of scenario: a file of `scenarios/`, or `steps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Nobody is disturbed.
+    Steady,
+    /// Nobody is disturbed, and an adaptive side is always about to fall asleep.
+    Edges,
+    /// Kills at random.
+    Kills,
+    /// Kills during attach, takeover, close and removal.
+    Phases,
+    /// Kills without a successor.
+    Survivors,
+    /// SIGSTOP and SIGCONT.
+    Stops,
+    /// Signals that are handled.
+    Signals,
+    /// `ipcrm`.
+    Removals,
+    /// Forked children that outlive their parent.
+    Orphans,
+    /// The time from a SIGKILL to the blocked peer's return.
+    Returns,
+    /// Kills at every named point of the library.
+    Points,
+    /// Kills after every instruction.
+    Steps,
 }

@@ -1,5 +1,5 @@
 //! Does what `docs/protocol.md` promises, and tries to break it: streams of messages between two
-//! processes, one or both killed again and again, every byte verified.
+//! processes that are killed, stopped, disturbed and robbed of their objects, every byte verified.
 
 #![cfg_attr(
     not(test),
@@ -7,32 +7,32 @@
 )]
 
 mod arguments;
-#[cfg(feature = "crash-points")]
-mod crashes;
+mod campaign;
 mod injections;
 mod ledger;
+mod live;
 mod message;
+mod outcome;
 mod pair;
-mod scenario;
+mod plan;
+mod process;
+mod scenarios;
+mod shape;
 mod side;
-mod supervisor;
+mod steps;
 mod table;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, Part};
+use arguments::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match &arguments.part {
-        Some(Part::Producer(task)) => side::produce(task),
-        Some(Part::Consumer(task)) => side::consume(task),
-        None => match arguments.injections {
-            Some(extent) => injections::run(extent, &arguments.only, arguments.seed),
-            None => supervisor::run(&arguments),
-        },
+    let result = match arguments.injections {
+        Some(extent) => injections::run(extent, &arguments.call, arguments.seed),
+        None => campaign::run(&arguments),
     };
     semring_cli::finish("stress", result)
 }

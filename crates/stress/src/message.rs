@@ -4,16 +4,26 @@
 /// Longest message that is made, however large the slots are.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Returns the length of the message at a position: from nothing to a full slot, short ones often.
-pub fn length(seed: u64, position: u64, slot_bytes: u64) -> usize {
+/// Says how long messages are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lengths {
+    /// From nothing to a full slot, short ones often.
+    #[default]
+    Mixed,
+    /// A full slot, all of them.
+    Full,
+}
+
+/// Returns the length of the message at a position.
+pub fn length(seed: u64, position: u64, slot_bytes: u64, lengths: Lengths) -> usize {
     let random = mix(seed ^ position.rotate_left(32));
     let limit = slot_bytes.min(MAX_BYTES);
-    let limit = if random.is_multiple_of(4) {
-        limit
-    } else {
-        limit.min(200)
+    let bytes = match lengths {
+        Lengths::Full => limit,
+        Lengths::Mixed if random.is_multiple_of(4) => (random >> 8) % (limit + 1),
+        Lengths::Mixed => (random >> 8) % (limit.min(200) + 1),
     };
-    usize::try_from((random >> 8) % (limit + 1)).unwrap_or(0)
+    usize::try_from(bytes).unwrap_or(0)
 }
 
 /// Fills the message at a position: its number first, as far as there is room, then bytes that look
@@ -29,8 +39,8 @@ pub fn fill(seed: u64, position: u64, bytes: &mut [u8]) {
 }
 
 /// Makes the message at a position.
-pub fn make(seed: u64, position: u64, slot_bytes: u64) -> Vec<u8> {
-    let mut bytes = vec![0; length(seed, position, slot_bytes)];
+pub fn make(seed: u64, position: u64, slot_bytes: u64, lengths: Lengths) -> Vec<u8> {
+    let mut bytes = vec![0; length(seed, position, slot_bytes, lengths)];
     fill(seed, position, &mut bytes);
     bytes
 }
@@ -49,7 +59,9 @@ mod tests {
 
     #[test]
     fn every_position_has_other_bytes() {
-        let messages: Vec<_> = (0..100).map(|position| make(7, position, 4096)).collect();
+        let messages: Vec<_> = (0..100)
+            .map(|position| make(7, position, 4096, Lengths::Mixed))
+            .collect();
         let long = messages.iter().filter(|message| message.len() > 16);
         let mut starts: Vec<_> = long.map(|message| message[..16].to_vec()).collect();
         let count = starts.len();
@@ -60,8 +72,11 @@ mod tests {
 
     #[test]
     fn lengths_reach_both_ends() {
-        let lengths: Vec<_> = (0..10_000).map(|p| length(1, p, 64)).collect();
+        let lengths: Vec<_> = (0..10_000)
+            .map(|p| length(1, p, 64, Lengths::Mixed))
+            .collect();
         assert!(lengths.contains(&0) && lengths.contains(&64));
         assert!(lengths.iter().all(|&length| length <= 64));
+        assert_eq!(length(1, 0, 64, Lengths::Full), 64);
     }
 }

@@ -1,48 +1,80 @@
-//! What came out, a line for each scenario.
+//! What came out: a line for each scenario, and the figures that some of them have beside.
 
 use std::fmt::Display;
-use std::time::Instant;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use crate::outcome::Outcome;
 
-use crate::pair::Outcome;
+/// Holds what came out of one scenario.
+#[derive(Debug)]
+pub struct Row {
+    pub name: String,
+    pub outcome: Outcome,
+    pub time: Duration,
+    pub violation: Option<String>,
+}
 
-/// Prints rows and adds them up.
+/// Collects rows and prints them at the end.
+#[derive(Debug, Default)]
 pub struct Table {
-    seed: u64,
-    total: Outcome,
+    rows: Vec<Row>,
+    notes: Vec<String>,
 }
 
 impl Table {
-    /// Starts a table of what came out from this seed.
-    pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            total: Outcome::default(),
+    pub fn add(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// Adds a line that is printed below the table.
+    pub fn note(&mut self, line: impl Into<String>) {
+        self.notes.push(line.into());
+    }
+
+    pub fn violations(&self) -> usize {
+        self.rows
+            .iter()
+            .filter(|row| row.violation.is_some())
+            .count()
+    }
+
+    /// Prints everything, the sums last.
+    pub fn print(&self, time: Duration) {
+        let titles = ["messages", "kills", "events", "redelivered", "violations"];
+        print_line("scenario", titles, "seconds");
+        let mut total = Outcome::default();
+        for row in &self.rows {
+            total += row.outcome;
+            let violations = usize::from(row.violation.is_some());
+            print_outcome(&row.name, row.outcome, violations, row.time);
+        }
+        print_outcome("all", total, self.violations(), time);
+        for note in &self.notes {
+            println!("{note}");
+        }
+        for row in &self.rows {
+            if let Some(violation) = &row.violation {
+                println!("VIOLATION in \"{}\": {violation}", row.name);
+            }
         }
     }
+}
 
-    /// Prints the sums.
-    pub fn end(&self) {
-        println!("{:<38} {}", "all", self.total);
-    }
+fn print_outcome(name: &str, outcome: Outcome, violations: usize, time: Duration) {
+    let Outcome {
+        messages,
+        kills,
+        events,
+        repeated,
+    } = outcome;
+    let seconds = format!("{:.1}", time.as_secs_f64());
+    let numbers = [messages, kills, events, repeated, violations as u64];
+    print_line(name, numbers, seconds);
+}
 
-    /// Runs a scenario and prints its row.
-    pub fn row(
-        &mut self,
-        name: impl Display,
-        scenario: impl FnOnce() -> Result<Outcome>,
-    ) -> Result<()> {
-        let started = Instant::now();
-        let outcome = scenario().with_context(|| {
-            format!(
-                "VIOLATION in \"{name}\"; repeat with the same options and --seed {}",
-                self.seed
-            )
-        })?;
-        let seconds = started.elapsed().as_secs_f64();
-        println!("{:<38} {outcome} {seconds:>7.2} s", name.to_string());
-        self.total.add(&outcome);
-        Ok(())
-    }
+fn print_line<T: Display>(name: &str, numbers: [T; 5], seconds: impl Display) {
+    let [messages, kills, events, repeated, violations] = numbers;
+    println!(
+        "{name:<42} {messages:>10} {kills:>7} {events:>8} {repeated:>11} {violations:>10} {seconds:>8}"
+    );
 }

@@ -181,6 +181,20 @@ fn slots_1024_of_64_kib() {
 }
 
 #[test]
+fn adaptive_rings() {
+    for (geometry, bytes) in [
+        ("--slots 1 --slot-size 64", MIB),
+        ("--slots 2 --slot-size 4KiB", 16 * MIB),
+        ("--slots 64 --slot-size 64KiB", 64 * MIB),
+    ] {
+        let geometry = format!("{geometry} --sync adaptive");
+        for (first, through) in [(Writer, Files), (Reader, Pipes), (ReaderMakes, Files)] {
+            transfer_quickly(&geometry, bytes, first, through);
+        }
+    }
+}
+
+#[test]
 #[ignore = "16 MiB in messages of 64 bytes, each of which waits: takes a while"]
 fn one_and_two_slots_of_64_bytes_at_length() {
     let data = pseudo_random(16 * MIB);

@@ -31,10 +31,14 @@ struct Stuck {
 
 /// Sends `bytes` through four slots until the writer sleeps: on a full ring, or lingering.
 fn stuck(test: &str, bytes: usize) -> Stuck {
+    stuck_in(test, bytes, GEOMETRY)
+}
+
+fn stuck_in(test: &str, bytes: usize, geometry: &str) -> Stuck {
     let place = Place::new(test);
     let data = pseudo_random(bytes);
     let input = place.file("input", &data);
-    let reader = place.start_unread(&mut place.reader(&format!("{GEOMETRY} -o -")));
+    let reader = place.start_unread(&mut place.reader(&format!("{geometry} -o -")));
     place.wait_until_blocked(FULL);
     let writer = place.start(&mut place.writer_of(&input, ""));
     // With more than one message before it, it can only be its output that a reader sleeps on.
@@ -90,6 +94,32 @@ fn assert_successors_finish(place: &Place, data: &[u8]) {
     reader.assert_code(0);
     assert_same(&reader.stdout, &data[head * SLOT..]);
     place.assert_nothing_left();
+}
+
+/// As in a strict channel: the death wakes whoever sleeps, and successors finish.
+#[test]
+fn adaptive_sides_learn_of_a_death() {
+    let geometry = format!("{GEOMETRY} --sync adaptive");
+    let Stuck {
+        place,
+        data,
+        writer,
+        reader,
+    } = stuck_in("adaptive-kill-reader", 1 << 20, &geometry);
+    assert_killed(&reader.kill());
+    writer
+        .end()
+        .assert_error(3, &["the ring is full", "consumer has died"]);
+    assert_successors_finish(&place, &data);
+
+    let place = Place::new("adaptive-kill-writer");
+    let mut writer = place.start(&mut place.writer("--interval 1h --sync adaptive"));
+    let mut reader = place.start(&mut place.reader(""));
+    reader.wait_for("[P2] Read: counter=1");
+    writer.wait_for("[P1] Data consumed by reader");
+    place.wait_until_blocked(FULL);
+    assert_killed(&writer.kill());
+    reader.end().assert_error(3, &["the producer has died"]);
 }
 
 #[test]

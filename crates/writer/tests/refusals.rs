@@ -112,6 +112,9 @@ fn another_geometry_is_refused() {
     let bytes = ["slot size 64, you asked for 4096", "ask for the same"];
     assert_refused(&place, &mut sender(&place, "--slot-size 4KiB"), &bytes);
     assert_refused(&place, &mut receiver(&place, "--slot-size 4KiB"), &bytes);
+    let sync = ["sync strict, you asked for adaptive", "ask for the same"];
+    assert_refused(&place, &mut sender(&place, "--sync adaptive"), &sync);
+    assert_refused(&place, &mut receiver(&place, "--sync adaptive"), &sync);
     assert_still_whole(&place, &data, SMALL);
 }
 

@@ -149,6 +149,15 @@ fn full_ring(name: &str) -> Scene {
     Scene::new(place, writer)
 }
 
+/// The same, asleep for want of a wake-up and not of a permit.
+fn adaptive_full_ring(name: &str) -> Scene {
+    let place = Place::new(name);
+    let input = place.file("input", &records(100));
+    let writer = place.start(&mut place.writer_of(&input, &format!("{RING} --sync adaptive")));
+    place.wait_until_blocked(EMPTY);
+    Scene::new(place, writer)
+}
+
 fn lingering(name: &str) -> Scene {
     let place = Place::new(name);
     let input = place.file("input", &records(10));
@@ -316,6 +325,7 @@ fn demo_reader(name: &str) -> Scene {
 #[test]
 fn a_writer_whose_ring_is_full() {
     storm("full-ring", ROUNDS, full_ring, nobody_else);
+    storm("adaptive-full", ROUNDS, adaptive_full_ring, nobody_else);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
-use semring::{Address, Channel, Framing, Key, Mode};
+use clap::{Args, ValueEnum};
+use semring::{Address, Channel, Framing, Key, Mode, Sync};
 
 use crate::values;
 
@@ -41,6 +41,11 @@ pub struct ChannelArguments {
     #[arg(long, value_name = "BYTES", value_parser = values::size)]
     slot_size: Option<u64>,
 
+    /// How to wait: `strict` calls a semaphore before and after each exchange, `adaptive` only to sleep
+    /// and to wake [default: strict, or as found]
+    #[arg(long, value_enum, value_name = "SYNC")]
+    sync: Option<SyncArgument>,
+
     /// Permits that this side takes in one semaphore call; 1 is one call for each message
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     credits: u32,
@@ -65,13 +70,16 @@ impl ChannelArguments {
         if let Some(bytes) = self.slot_size {
             channel = channel.slot_bytes(bytes);
         }
+        if let Some(sync) = self.sync {
+            channel = channel.sync(sync.into());
+        }
         Ok(channel)
     }
 
     /// Tells whether a geometry was asked for: who asks for one creates the channel if need be.
     #[must_use]
     pub const fn asks_for_geometry(&self) -> bool {
-        self.slots.is_some() || self.slot_size.is_some()
+        self.slots.is_some() || self.slot_size.is_some() || self.sync.is_some()
     }
 
     /// Returns the address, and whether it is one at which we may create.
@@ -89,6 +97,24 @@ impl ChannelArguments {
                 let ours = owner == nix::unistd::geteuid().as_raw();
                 Ok((Address::named_by(owner, name)?, ours))
             }
+        }
+    }
+}
+
+/// Says how the two sides wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SyncArgument {
+    /// A semaphore call before and one after each exchange, on each side
+    Strict,
+    /// Semaphore calls only to sleep and to wake
+    Adaptive,
+}
+
+impl From<SyncArgument> for Sync {
+    fn from(argument: SyncArgument) -> Self {
+        match argument {
+            SyncArgument::Strict => Self::Strict,
+            SyncArgument::Adaptive => Self::Adaptive,
         }
     }
 }

@@ -140,6 +140,10 @@ pub enum Kind {
     SemaphoresBatches,
     /// The same as with credits, once more: what the two differ by is noise
     Control,
+    /// The semaphore version that looks for a while before it sleeps, one message at a time
+    Adaptive,
+    /// The same, up to 32 messages in one exchange
+    AdaptiveBatches,
     /// A ring in shared memory that spins and then sleeps in a futex
     FutexRing,
     /// A pipe
@@ -190,7 +194,7 @@ pub enum Family {
 /// A transport and the same one under another name; what they differ by is noise.
 pub const TWINS: [Kind; 2] = [Kind::SemaphoresCredits, Kind::Control];
 
-/// Longest message of which 64 are sent together: more would not fit into the nearest cache.
+/// Longest message of which many are sent together: more would not fit into the nearest cache.
 const LONGEST_IN_BATCH: usize = 1024;
 
 impl Kind {
@@ -218,6 +222,8 @@ impl Kind {
             Self::SemaphoresCopy => "semaphores, by copy",
             Self::SemaphoresBatches => "semaphores, batches of 64",
             Self::Control => "semaphores, 16 credits, again",
+            Self::Adaptive => "adaptive",
+            Self::AdaptiveBatches => "adaptive, batches of 32",
             Self::FutexRing => "futex ring",
             Self::Pipe => "pipe",
             Self::UnixStream => "Unix socket, stream",
@@ -235,7 +241,7 @@ impl Kind {
     pub(crate) const fn slots(self) -> u32 {
         match self {
             Self::FlagSleep | Self::FlagSpin | Self::FlagBackoff | Self::SemaphoresSingle => 1,
-            Self::SemaphoresBatches => 1024,
+            Self::SemaphoresBatches | Self::AdaptiveBatches => 1024,
             _ => 64,
         }
     }
@@ -248,9 +254,12 @@ impl Kind {
             Self::Semaphores | Self::SemaphoresCredits | Self::SemaphoresCopy | Self::Control => {
                 Need::Semop
             }
-            Self::SemaphoresBatches | Self::FutexRing | Self::Iceoryx2Poll | Self::BoostQueue => {
-                Need::Nothing
-            }
+            Self::SemaphoresBatches
+            | Self::Adaptive
+            | Self::AdaptiveBatches
+            | Self::FutexRing
+            | Self::Iceoryx2Poll
+            | Self::BoostQueue => Need::Nothing,
             Self::Pipe
             | Self::UnixStream
             | Self::UnixSeqpacket
@@ -265,7 +274,12 @@ impl Kind {
     pub(crate) const fn spins(self) -> bool {
         matches!(
             self,
-            Self::FlagSpin | Self::FlagBackoff | Self::FutexRing | Self::Iceoryx2Poll
+            Self::FlagSpin
+                | Self::FlagBackoff
+                | Self::Adaptive
+                | Self::AdaptiveBatches
+                | Self::FutexRing
+                | Self::Iceoryx2Poll
         )
     }
 
@@ -286,7 +300,9 @@ impl Kind {
             | Self::SemaphoresCredits
             | Self::SemaphoresCopy
             | Self::SemaphoresBatches
-            | Self::Control => Family::Semaphores,
+            | Self::Control
+            | Self::Adaptive
+            | Self::AdaptiveBatches => Family::Semaphores,
             Self::FutexRing => Family::Ring,
             Self::Pipe
             | Self::UnixStream
@@ -301,7 +317,7 @@ impl Kind {
 
     /// Tells whether messages are sent together; nothing else of such a transport is of interest.
     pub(crate) const fn is_batched(self) -> bool {
-        matches!(self, Self::SemaphoresBatches)
+        matches!(self, Self::SemaphoresBatches | Self::AdaptiveBatches)
     }
 
     /// Tells whether it is meant for messages of this length.
@@ -312,6 +328,7 @@ impl Kind {
     /// Does a job with the transport; `None` where another program has it.
     pub(crate) fn run<J: Job>(self, job: J) -> Option<J::Output> {
         let strict = Semaphores::new(self.slots(), Sync::Strict);
+        let adaptive = Semaphores::new(self.slots(), Sync::Adaptive);
         Some(match self {
             Self::FlagSleep => job.run(Flag::new(Strategy::Sleep)),
             Self::FlagSpin => job.run(Flag::new(Strategy::Spin)),
@@ -319,7 +336,9 @@ impl Kind {
             Self::SemaphoresSingle | Self::Semaphores => job.run(strict),
             Self::SemaphoresCredits | Self::Control => job.run(strict.credits(16)),
             Self::SemaphoresCopy => job.run(ByCopy(strict.credits(16))),
-            Self::SemaphoresBatches => job.run(InBatches(strict)),
+            Self::SemaphoresBatches => job.run(InBatches::<64>(strict)),
+            Self::Adaptive => job.run(adaptive),
+            Self::AdaptiveBatches => job.run(InBatches::<32>(adaptive)),
             Self::FutexRing => job.run(FutexRing),
             Self::Pipe => job.run(Pipe),
             Self::UnixStream => job.run(UnixSocket::STREAM),

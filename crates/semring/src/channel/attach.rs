@@ -6,18 +6,21 @@ use std::sync::atomic::Ordering;
 
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
+use super::header::Terms;
 use super::setup::{Obstacle, Setup, repeat, with_setup};
 use super::{Channel, Link, header, objects};
+use crate::barrier;
 use crate::clock::{now_ns, when};
 use crate::error::{AttachReason, Corrupt, Role};
-use crate::gate::Reported;
+use crate::gate::adaptive::Adaptive;
 use crate::gate::strict::Strict;
+use crate::gate::{EitherGate, Reported};
 use crate::layout::State;
 use crate::recovery;
 use crate::ring::{Mapping, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores};
 use crate::slots::FreeSlots;
-use crate::{Consumer, Framing, Producer};
+use crate::{Consumer, Framing, Producer, Sync};
 
 /// Attaches as the producer.
 pub(super) fn producer(channel: &Channel) -> Result<Producer, AttachReason> {
@@ -36,7 +39,7 @@ fn produce_at(setup: &Setup<'_>, place: Place) -> Result<Producer, Obstacle> {
         reported.set(place.ring.word(Role::Consumer).epoch());
     }
     let link = take_role(setup, &place)?;
-    let gate = strict(setup, reported);
+    let gate = gate(setup, place.sync, reported);
     Ok(Producer::new(
         place.ring,
         gate,
@@ -69,19 +72,24 @@ fn consume_at(setup: &Setup<'_>, place: Place) -> Result<Consumer, Obstacle> {
         reported.set(word.epoch());
     }
     let link = take_role(setup, &place)?;
-    let gate = strict(setup, reported);
+    let gate = gate(setup, place.sync, reported);
     Ok(Consumer::new(place.ring, gate, link, place.positions))
 }
 
-fn strict(setup: &Setup<'_>, reported: Reported) -> Strict<Kernel> {
+/// Makes the gate of a channel, as its header says how one waits.
+fn gate(setup: &Setup<'_>, sync: Sync, reported: Reported) -> EitherGate<Kernel> {
     let kernel = Kernel::new(setup.kernel.set(), setup.role);
-    Strict::new(
-        kernel,
-        setup.role.awaits(),
-        setup.role.peer().awaits(),
-        setup.channel.credits.max(1),
-        reported,
-    )
+    let (mine, theirs) = (setup.role.awaits(), setup.role.peer().awaits());
+    match sync {
+        Sync::Strict => {
+            let credits = setup.channel.credits.max(1);
+            EitherGate::Strict(Strict::new(kernel, mine, theirs, credits, reported))
+        }
+        Sync::Adaptive => {
+            let registered = barrier::register();
+            EitherGate::Adaptive(Adaptive::new(kernel, mine, theirs, registered, reported))
+        }
+    }
 }
 
 /// Removes the channel if both roles are free; returns how many messages were unread.
@@ -124,6 +132,7 @@ struct Place {
     ring: Ring,
     mapped_at: usize,
     created: bool,
+    sync: Sync,
     framing: Framing,
     /// `head` and `tail`.
     positions: (u64, u64),
@@ -157,7 +166,11 @@ fn check_place(setup: &Setup<'_>, segment: Segment, created: bool) -> Result<Pla
     // Looked at byte by byte only where nothing else can be at work.
     let unused = attachment.load_u64(0)? == 0 && header::is_unused(&attachment)?;
     let mapping = map(attachment)?;
-    let (geometry, framing) = header::establish(setup, &mapping, segment, unused, others)?;
+    let Terms {
+        geometry,
+        sync,
+        framing,
+    } = header::establish(setup, &mapping, segment, unused, others)?;
     if !kernel.is_free(setup.role)? {
         return Err(role_taken(Some(&mapping), setup.role, kernel.set()).into());
     }
@@ -177,6 +190,7 @@ fn check_place(setup: &Setup<'_>, segment: Segment, created: bool) -> Result<Pla
         ring,
         mapped_at,
         created,
+        sync,
         framing,
         positions,
     })
@@ -218,7 +232,7 @@ fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
     identity
         .semaphore_id
         .store(kernel.set().id(), Ordering::Relaxed);
-    if !recovery::claim(kernel, &place.ring, *role)? {
+    if !recovery::claim(kernel, &place.ring, *role, place.sync)? {
         return Err(role_taken(None, *role, kernel.set()).into());
     }
     let pid = std::process::id();

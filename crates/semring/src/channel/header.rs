@@ -1,12 +1,14 @@
 //! The header of a segment under the SETUP lock: told from what is not one, written, checked.
 
 use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
 use super::Channel;
 use super::objects;
-use super::setup::{Obstacle, Setup};
+use super::setup::{BACK_OFF, Obstacle, Setup};
 use crate::clock::now_ns;
 use crate::error::{AttachReason, Corrupt, Role};
 use crate::geometry::{self, Geometry};
@@ -14,9 +16,20 @@ use crate::layout::{HEADER_BYTES, Identity, MAGIC, SEMAPHORES, Side, UNFINISHED,
 use crate::message_type::{self, MessageType};
 use crate::ring::Mapping;
 use crate::semaphores::{Kernel, Semaphores};
-use crate::{Framing, Sync};
+use crate::{Deadline, Framing, Sync};
 
-/// Checks the header, or writes it where there is none yet, and returns the sizes of the ring.
+/// How long others may be attached to a segment that has lost its set before they count as its users:
+/// a look at it takes microseconds.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+
+/// What a header says of the channel, beside what it is called.
+pub(super) struct Terms {
+    pub geometry: Geometry,
+    pub sync: Sync,
+    pub framing: Framing,
+}
+
+/// Checks the header, or writes it where there is none yet, and returns what it says.
 /// `unused` says that no byte of it was ever written, `others` how many more are attached.
 pub(super) fn establish(
     setup: &Setup<'_>,
@@ -24,10 +37,10 @@ pub(super) fn establish(
     segment: Segment,
     unused: bool,
     others: u64,
-) -> Result<(Geometry, Framing), Obstacle> {
+) -> Result<Terms, Obstacle> {
     // SYNC POINT: HEADER (with write). The other fields were written before.
     match mapping.header().identity.magic.load(Ordering::Acquire) {
-        MAGIC => check(setup, mapping, others),
+        MAGIC => check(setup, mapping, segment, others),
         UNFINISHED => finish(setup, mapping, segment, others),
         0 if unused => finish(setup, mapping, segment, others),
         other => Err(foreign(segment.id(), other).into()),
@@ -93,7 +106,7 @@ fn finish(
     mapping: &Mapping,
     segment: Segment,
     others: u64,
-) -> Result<(Geometry, Framing), Obstacle> {
+) -> Result<Terms, Obstacle> {
     refuse_while_held(&setup.kernel)?;
     if others > 0 {
         return Err(Obstacle::Again);
@@ -117,7 +130,11 @@ fn finish(
         return Err(Obstacle::Again);
     }
     write(setup, mapping, geometry)?;
-    Ok((geometry, setup.channel.framing))
+    Ok(Terms {
+        geometry,
+        sync: setup.channel.sync.unwrap_or_default(),
+        framing: setup.channel.framing,
+    })
 }
 
 fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(), AttachReason> {
@@ -169,8 +186,9 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
 fn check(
     setup: &Setup<'_>,
     mapping: &Mapping,
+    segment: Segment,
     others: u64,
-) -> Result<(Geometry, Framing), Obstacle> {
+) -> Result<Terms, Obstacle> {
     let identity = &mapping.header().identity;
     let relaxed = Ordering::Relaxed;
     let version = identity.version.load(relaxed);
@@ -183,23 +201,36 @@ fn check(
     }
     let geometry = geometry::load_geometry(identity, mapping.bytes())?;
     check_identity(setup.channel, identity)?;
-    check_request(setup.channel, identity, geometry)?;
+    check_geometry(setup.channel, geometry)?;
+    let sync = check_sync(setup.channel, identity)?;
     let framing = check_framing(setup.channel, identity)?;
     check_type(setup.channel, identity, geometry)?;
     let id = setup.kernel.set().id();
     if identity.semaphore_id.load(relaxed) != id {
-        check_adoptable(setup, id, others)?;
+        check_adoptable(setup, segment, others)?;
     }
-    Ok((geometry, framing))
+    Ok(Terms {
+        geometry,
+        sync,
+        framing,
+    })
 }
 
 /// Checks that a new set may take the place of one that was removed: when nobody uses the old one.
-fn check_adoptable(setup: &Setup<'_>, id: i32, others: u64) -> Result<(), Obstacle> {
+fn check_adoptable(setup: &Setup<'_>, segment: Segment, others: u64) -> Result<(), Obstacle> {
+    let id = setup.kernel.set().id();
     if objects::find_set(setup.channel.address())?.map(SemaphoreSet::id) != Some(id) {
         return Err(Obstacle::Again);
     }
-    if others > 0 {
-        return Err(AttachReason::SetRemoved { attached: others }.into());
+    // Whoever came before the set was made only looks, and is gone in a moment (`check_begun`).
+    let deadline = Deadline::after(LOOK_LIMIT);
+    let mut attached = others;
+    while attached > 0 {
+        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+            return Err(AttachReason::SetRemoved { attached }.into());
+        }
+        thread::sleep(BACK_OFF);
+        attached = segment.stat()?.attached.saturating_sub(1);
     }
     Ok(())
 }
@@ -223,45 +254,38 @@ fn check_identity(channel: &Channel, identity: &Identity) -> Result<(), Obstacle
     Ok(())
 }
 
-/// Checks that the channel is as it was asked for.
-fn check_request(
-    channel: &Channel,
-    identity: &Identity,
-    geometry: Geometry,
-) -> Result<(), Obstacle> {
-    let differs = |what, found: String, asked: String| {
-        Obstacle::Reason(AttachReason::Differs { what, found, asked })
-    };
+fn differs(what: &'static str, found: &impl ToString, asked: &impl ToString) -> Obstacle {
+    let (found, asked) = (found.to_string(), asked.to_string());
+    AttachReason::Differs { what, found, asked }.into()
+}
+
+/// Checks that the sizes are those that were asked for.
+fn check_geometry(channel: &Channel, geometry: Geometry) -> Result<(), Obstacle> {
     if let Some(asked) = channel
         .slots
         .filter(|&asked| asked != geometry.slot_count())
     {
-        return Err(differs(
-            "slot count",
-            geometry.slot_count().to_string(),
-            asked.to_string(),
-        ));
+        return Err(differs("slot count", &geometry.slot_count(), &asked));
     }
     if let Some(asked) = channel
         .slot_bytes
         .filter(|&asked| asked != geometry.slot_bytes())
     {
-        return Err(differs(
-            "slot size",
-            geometry.slot_bytes().to_string(),
-            asked.to_string(),
-        ));
-    }
-    let sync = identity.sync.load(Ordering::Relaxed);
-    match Sync::from_bits(sync) {
-        None => return Err(Corrupt::new("sync", sync.into(), "1").into()),
-        Some(found) => {
-            if let Some(asked) = channel.sync.filter(|&asked| asked != found) {
-                return Err(differs("sync", format!("{found:?}"), format!("{asked:?}")));
-            }
-        }
+        return Err(differs("slot size", &geometry.slot_bytes(), &asked));
     }
     Ok(())
+}
+
+/// Checks that one waits as was asked for.
+fn check_sync(channel: &Channel, identity: &Identity) -> Result<Sync, Obstacle> {
+    let bits = identity.sync.load(Ordering::Relaxed);
+    let Some(found) = Sync::from_bits(bits) else {
+        return Err(Corrupt::new("sync", bits.into(), "1 or 2").into());
+    };
+    match channel.sync {
+        Some(asked) if asked != found => Err(differs("sync", &found, &asked)),
+        _ => Ok(found),
+    }
 }
 
 /// Checks that the messages are of a kind that was asked for.

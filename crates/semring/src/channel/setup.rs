@@ -11,7 +11,7 @@ use crate::error::{AttachReason, Corrupt, Fault, GeometryError, Role};
 use crate::semaphores::{Kernel, Semaphore, Semaphores, Waited};
 
 /// Between two tries while somebody else is half in.
-const BACK_OFF: Duration = Duration::from_millis(1);
+pub(super) const BACK_OFF: Duration = Duration::from_millis(1);
 
 /// Says why an attempt came to nothing.
 pub(super) enum Obstacle {

@@ -195,7 +195,7 @@ impl<S: Semaphores> Gate for Strict<S> {
         }
     }
 
-    fn post(&mut self, count: u32) -> Result<(), Fault> {
+    fn post<V: View>(&mut self, _: &V, count: u32) -> Result<(), Fault> {
         // At most the slot count, 16384.
         self.semaphores
             .post(self.theirs, u16::try_from(count).unwrap_or(u16::MAX))

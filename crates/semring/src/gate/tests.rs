@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::{MAX_ROUNDS, Reported, Verdict, View, judge};
 use crate::Deadline;
 use crate::error::{Corrupt, Fault, Role};
-use crate::layout::Word;
+use crate::layout::{Side, Word};
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 
 /// A peer: whether its role is free, what its word is at each look (the last one stays), and how far the
@@ -26,6 +26,18 @@ impl<const CONSUMER: bool> View for Peer<CONSUMER> {
 
     fn ready(&mut self) -> Result<u32, Corrupt> {
         Ok(self.ready)
+    }
+
+    fn known(&self) -> u32 {
+        unreachable!()
+    }
+
+    fn side(&self) -> &Side {
+        unreachable!()
+    }
+
+    fn peer_side(&self) -> &Side {
+        unreachable!()
     }
 
     fn peer_word(&self) -> Word {

@@ -4,6 +4,7 @@
 //! | model | covers |
 //! |---|---|
 //! | `strict` | permits, credits, batches, verdicts, deadlines, cancel, drain, takeover, end of stream, removal of the set |
+//! | `adaptive` | flags, wake-ups, owed units, barriers under store buffers, and all of the above but removal |
 //! | `setup` | making, attaching, leaving and removing the two objects, `ipcrm` at any moment |
 //! | `loans` | slots, inline messages, loans, and what is free after a death |
 //!
@@ -14,12 +15,13 @@
 //!
 //! Without optimization a model has some 200,000 states a second, so the runs with more than about a
 //! million are ignored by default, and a smaller one of the same kind is beside each. With the
-//! others, all of them, in a minute or two:
+//! others, all of them, in some five minutes and up to 6 GB of memory:
 //!
 //! ```text
 //! cargo test --release -p semring --test models -- --include-ignored --nocapture
 //! ```
 
+mod adaptive;
 mod explorer;
 mod loans;
 mod setup;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Gate, Reported, Strict, View};
 use crate::Deadline;
 use crate::error::{Corrupt, Fault, Role, Stop};
-use crate::layout::Word;
+use crate::layout::{Side, Word};
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 
 const MINE: Semaphore = Semaphore::Full;
@@ -112,6 +112,18 @@ impl View for Looks {
         let look = self.looked.min(last);
         self.looked += 1;
         Ok(self.ready[look])
+    }
+
+    fn known(&self) -> u32 {
+        unreachable!()
+    }
+
+    fn side(&self) -> &Side {
+        unreachable!()
+    }
+
+    fn peer_side(&self) -> &Side {
+        unreachable!()
     }
 
     fn peer_word(&self) -> Word {
@@ -294,7 +306,7 @@ fn without_a_set_a_consumer_takes_what_is_in_memory() {
 #[test]
 fn posts_go_to_the_peer_and_credits_back_where_they_came_from() {
     let mut gate = gate(0, 1);
-    gate.post(3).unwrap();
+    gate.post(&Looks::default(), 3).unwrap();
     gate.return_credits().unwrap();
     gate.refund(2);
     gate.return_credits().unwrap();

@@ -1,0 +1,284 @@
+//! The form that calls the kernel only to sleep and to wake a sleeper.
+//!
+//! The positions alone say whether a side may go on. One that may not first spins, about as long as a
+//! wake-up costs; then it sets its `waiting` flag, looks once more, and sleeps: `semop(-1)`. Who has
+//! published looks at the other's flag, and takes it back and posts one unit if it was set. So a unit is
+//! a wake-up here, and while both sides are at work nobody calls the kernel.
+//!
+//! Two stores and two loads must not pass each other: the sleeper's flag and its last look at the
+//! position, the publisher's position and its look at the flag. The publisher would pay for that with
+//! each message, so where it can, the sleeper pays for both, with `membarrier`, and the publisher says in
+//! the segment that it may ([`barrier`]); where it cannot, the publisher fences.
+
+use std::hint;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::Deadline;
+use crate::barrier;
+use crate::error::{Corrupt, Fault, Role, Stop};
+use crate::gate::{Gate, Reported, Verdict, View, judge};
+use crate::semaphores::{Semaphore, Semaphores, Waited};
+use crate::sync::fence;
+
+/// How long to spin before sleeping: about what a wake-up costs. With less, both sides can lock into
+/// sleeping through each other's wake-ups.
+const SPIN: Duration = Duration::from_micros(50);
+/// Looks between two looks at the clock, which cost as much as several.
+const LOOKS: u32 = 64;
+/// Longest sleep where `membarrier` was refused, so that a wake-up may have been missed.
+const UNSURE: Duration = Duration::from_millis(10);
+
+/// Waits by looking, then asleep, and wakes whoever sleeps.
+#[derive(Debug)]
+pub(crate) struct Adaptive<S> {
+    semaphores: S,
+    /// Where this side's wake-ups come from.
+    mine: Semaphore,
+    /// Where it posts the peer's.
+    theirs: Semaphore,
+    /// Whether this process is registered, so that a sleeping peer sees to the order of our stores.
+    registered: bool,
+    /// Units on their way that this side did not stay to take.
+    owed: u32,
+    reported: Reported,
+}
+
+impl<S: Semaphores> Adaptive<S> {
+    pub(crate) const fn new(
+        semaphores: S,
+        mine: Semaphore,
+        theirs: Semaphore,
+        registered: bool,
+        reported: Reported,
+    ) -> Self {
+        Self {
+            semaphores,
+            mine,
+            theirs,
+            registered,
+            owed: 0,
+            reported,
+        }
+    }
+
+    pub(crate) const fn semaphores(&self) -> &S {
+        &self.semaphores
+    }
+
+    /// Waits until the side could go on with more than so many.
+    fn wait<V: View>(
+        &mut self,
+        view: &mut V,
+        more_than: u32,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        if spin(view, more_than, deadline)? {
+            return Ok(());
+        }
+        match self.sleep_until(view, more_than, deadline) {
+            // The set is gone, but what is in memory is not, and needs no wake-up any more.
+            Err(Stop::Fault(Fault::Removed))
+                if V::ROLE == Role::Consumer && view.ready()? > more_than =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn sleep_until<V: View>(
+        &mut self,
+        view: &mut V,
+        more_than: u32,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        loop {
+            if self.semaphores.cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            if view.ready()? > more_than {
+                return Ok(());
+            }
+            self.settle()?;
+            view.side().arm();
+            // SYNC POINT: WAITING (with post). The flag is set before the position is looked at again.
+            fence(Ordering::SeqCst);
+            let limit = order_publisher(view);
+            match self.last_look(view, more_than, deadline) {
+                Ok(Look::Sleep) => {}
+                result => {
+                    self.disarm(view);
+                    return result.map(drop);
+                }
+            }
+            view.note_sleep(true);
+            let waited = self.semaphores.take(self.mine, deadline.earlier(limit));
+            view.note_sleep(false);
+            if matches!(waited, Ok(Waited::Taken)) {
+                self.take_note_of_unit(view, more_than)?;
+            } else {
+                self.disarm(view);
+                waited?;
+            }
+            // After every unit, and before any verdict or deadline, the position counts: once more.
+        }
+    }
+
+    /// Takes units that were on their way when this side went on without them.
+    fn settle(&mut self) -> Result<(), Fault> {
+        while self.owed > 0 && self.semaphores.try_take(self.mine, 1)? {
+            self.owed -= 1;
+        }
+        Ok(())
+    }
+
+    /// Looks at the position, and at all else that may end the wait, with the flag set.
+    fn last_look<V: View>(
+        &mut self,
+        view: &mut V,
+        more_than: u32,
+        deadline: Deadline,
+    ) -> Result<Look, Stop> {
+        if view.ready()? > more_than {
+            return Ok(Look::Go);
+        }
+        if self.semaphores.cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        match judge(&self.semaphores, view, more_than, &mut self.reported)? {
+            Verdict::Ready => return Ok(Look::Go),
+            Verdict::Closed(epoch) => return Err(Stop::Closed(epoch)),
+            Verdict::Interrupted(epoch) => return Err(Stop::Interrupted(epoch)),
+            Verdict::Lost => return Err(Stop::PeerLost),
+            Verdict::Wait => {}
+        }
+        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+            return Err(Stop::TimedOut);
+        }
+        Ok(Look::Sleep)
+    }
+
+    /// Takes the flag back after a unit came. Found set, the unit was not the answer to it, but another
+    /// one that was on its way, a cancel's, or the notice of an end.
+    fn take_note_of_unit<V: View>(&mut self, view: &mut V, more_than: u32) -> Result<(), Corrupt> {
+        if view.side().disarm() {
+            self.owed = self.owed.saturating_sub(1);
+        }
+        if view.ready()? <= more_than {
+            view.note_spurious();
+        }
+        Ok(())
+    }
+
+    /// Takes the flag back without a unit. Found taken already, a unit is on its way, which is never
+    /// waited for: its poster may be stopped.
+    fn disarm(&mut self, view: &impl View) {
+        if !view.side().disarm() {
+            self.owed = self.owed.saturating_add(1);
+        }
+    }
+}
+
+/// Tells what the last look before sleeping has shown.
+enum Look {
+    /// Something to go on with.
+    Go,
+    /// Nothing, and nothing to report.
+    Sleep,
+}
+
+/// Looks again and again for as long as a wake-up costs. True when there is more than so many to go on
+/// with.
+fn spin(view: &mut impl View, more_than: u32, deadline: Deadline) -> Result<bool, Corrupt> {
+    // The model checker tries every order anyway.
+    if cfg!(loom) {
+        return Ok(false);
+    }
+    let mut until = None;
+    loop {
+        for _ in 0..LOOKS {
+            if view.ready()? > more_than {
+                return Ok(true);
+            }
+            hint::spin_loop();
+        }
+        let now = Instant::now();
+        let over = deadline.remaining().is_some_and(|left| left.is_zero());
+        if over || now >= *until.get_or_insert(now + SPIN) {
+            return Ok(false);
+        }
+    }
+}
+
+/// Has the publishing peer's processor order its stores and loads, if it leaves that to us; returns
+/// until when to sleep at most.
+fn order_publisher(view: &impl View) -> Deadline {
+    if view.peer_side().is_registered() && !barrier::everywhere() {
+        Deadline::after(UNSURE)
+    } else {
+        Deadline::NEVER
+    }
+}
+
+impl<S: Semaphores> Gate for Adaptive<S> {
+    fn acquire<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<u32, Stop> {
+        let known = view.known();
+        if known >= wanted {
+            return Ok(wanted);
+        }
+        let ready = view.ready()?;
+        if ready > 0 {
+            return Ok(ready.min(wanted));
+        }
+        self.wait(view, 0, deadline)?;
+        Ok(view.known().min(wanted))
+    }
+
+    fn acquire_more<V: View>(
+        &mut self,
+        view: &mut V,
+        _: u32,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        // As last looked at: what came since then is what is waited for.
+        let known = view.known();
+        self.wait(view, known, deadline)
+    }
+
+    /// No credits: the positions alone say what may be used.
+    fn spend(&mut self, _: u32) {}
+
+    fn refund(&mut self, _: u32) {}
+
+    fn return_credits(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn post<V: View>(&mut self, view: &V, _: u32) -> Result<(), Fault> {
+        if self.registered {
+            barrier::compiler();
+        } else {
+            // SYNC POINT: WAITING (with sleep_until). The position is stored before the flag is read.
+            fence(Ordering::SeqCst);
+        }
+        let peer = view.peer_side();
+        if peer.waits() && peer.disarm() {
+            self.semaphores.post(self.theirs, 1)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn look_past(&mut self, epoch: u64) {
+        self.reported.set(epoch);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,351 @@
+//! Which calls the gate makes, what becomes of the flag, and which units it owes, call by call.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use super::{Adaptive, Gate, Reported, View};
+use crate::Deadline;
+use crate::error::{Corrupt, Fault, Role, Stop};
+use crate::layout::{Side, Word};
+use crate::semaphores::{Semaphore, Semaphores, Waited};
+
+const MINE: Semaphore = Semaphore::Full;
+const THEIRS: Semaphore = Semaphore::Empty;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Try,
+    Sleep,
+    Post(Semaphore, u16),
+}
+use Call::{Post, Sleep, Try};
+
+/// How a sleep ends, if not by a unit.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Deadline,
+    Removed,
+}
+
+/// Semaphores that note what they are asked for.
+#[derive(Debug, Default)]
+struct Noted {
+    units: Cell<u16>,
+    end: Cell<Option<End>>,
+    peer_gone: bool,
+    cancelled: Cell<bool>,
+    calls: RefCell<Vec<Call>>,
+}
+
+impl Semaphores for Noted {
+    fn try_take(&self, semaphore: Semaphore, units: u16) -> Result<bool, Fault> {
+        assert_eq!((semaphore, units), (MINE, 1));
+        self.calls.borrow_mut().push(Try);
+        let taken = self.units.get() > 0;
+        self.units.set(self.units.get().saturating_sub(1));
+        Ok(taken)
+    }
+
+    fn take(&self, semaphore: Semaphore, _: Deadline) -> Result<Waited, Fault> {
+        assert_eq!(semaphore, MINE);
+        self.calls.borrow_mut().push(Sleep);
+        match self.end.get() {
+            Some(End::Removed) => Err(Fault::Removed),
+            Some(End::Deadline) => Ok(Waited::TimedOut),
+            _ => Ok(Waited::Taken),
+        }
+    }
+
+    fn post(&self, semaphore: Semaphore, units: u16) -> Result<(), Fault> {
+        self.calls.borrow_mut().push(Post(semaphore, units));
+        Ok(())
+    }
+
+    fn is_free(&self, role: Role) -> Result<bool, Fault> {
+        assert_eq!(role, Role::Producer);
+        Ok(self.peer_gone)
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.take()
+    }
+
+    fn value(&self, _: Semaphore) -> Result<u16, Fault> {
+        unreachable!()
+    }
+    fn trim(&self, _: Semaphore, _: u16) -> Result<(), Fault> {
+        unreachable!()
+    }
+    fn claim(&self, _: Role) -> Result<bool, Fault> {
+        unreachable!()
+    }
+    fn leave(&self, _: Role) -> Result<(), Fault> {
+        unreachable!()
+    }
+    fn lock_setup(&self, _: Deadline) -> Result<Waited, Fault> {
+        unreachable!()
+    }
+    fn unlock_setup(&self) -> Result<(), Fault> {
+        unreachable!()
+    }
+}
+
+/// A consumer's view. A message is there once the flag has been set for so many looks, or after so many
+/// sleeps; and the producer may take the flag back as it publishes.
+struct Messages {
+    own: Side,
+    peer: Side,
+    known: u32,
+    /// Looks with the flag set until a message is there; the flag is then taken back, or not.
+    after_arming: Option<(u32, bool)>,
+    after_sleeps: Option<u32>,
+    sleeps: Cell<u32>,
+    spurious: Cell<u32>,
+    word: Word,
+}
+
+impl Messages {
+    fn none() -> Self {
+        Self {
+            own: Side::zeroed(),
+            peer: Side::zeroed(),
+            known: 0,
+            after_arming: None,
+            after_sleeps: None,
+            sleeps: Cell::new(0),
+            spurious: Cell::new(0),
+            word: Word::from_bits(0).attached_next(),
+        }
+    }
+}
+
+impl View for Messages {
+    const ROLE: Role = Role::Consumer;
+
+    fn ready(&mut self) -> Result<u32, Corrupt> {
+        if let Some((looks, takes)) = &mut self.after_arming
+            && self.own.waits()
+        {
+            if *looks == 0 {
+                self.known = 1;
+                if *takes {
+                    self.own.disarm();
+                }
+            } else {
+                *looks -= 1;
+            }
+        }
+        if self
+            .after_sleeps
+            .is_some_and(|sleeps| self.sleeps.get() >= sleeps)
+        {
+            self.known = 1;
+        }
+        Ok(self.known)
+    }
+
+    fn known(&self) -> u32 {
+        self.known
+    }
+
+    fn peer_word(&self) -> Word {
+        self.word
+    }
+
+    fn side(&self) -> &Side {
+        &self.own
+    }
+
+    fn peer_side(&self) -> &Side {
+        &self.peer
+    }
+
+    fn note_sleep(&self, asleep: bool) {
+        self.sleeps.set(self.sleeps.get() + u32::from(asleep));
+    }
+
+    fn note_spurious(&self) {
+        self.spurious.set(self.spurious.get() + 1);
+    }
+}
+
+fn gate(semaphores: Noted) -> Adaptive<Noted> {
+    Adaptive::new(semaphores, MINE, THEIRS, false, Reported::default())
+}
+
+fn calls(gate: &Adaptive<Noted>) -> Vec<Call> {
+    gate.semaphores.calls.borrow().clone()
+}
+
+#[test]
+fn what_is_known_costs_nothing() {
+    let mut gate = gate(Noted::default());
+    let mut messages = Messages::none();
+    messages.known = 5;
+    for (wanted, granted) in [(1, 1), (5, 5), (7, 5)] {
+        let acquired = gate.acquire(&mut messages, wanted, Deadline::NEVER);
+        assert!(matches!(acquired, Ok(count) if count == granted));
+    }
+    assert_eq!(calls(&gate), []);
+}
+
+#[test]
+fn a_message_that_comes_before_the_sleep_is_not_slept_over() {
+    for taken_back in [false, true] {
+        let mut gate = gate(Noted::default());
+        let mut messages = Messages::none();
+        messages.after_arming = Some((0, taken_back));
+        assert!(matches!(
+            gate.acquire(&mut messages, 1, Deadline::NEVER),
+            Ok(1)
+        ));
+        assert_eq!((calls(&gate), messages.own.waits()), (vec![], false));
+        // Taken back by the publisher, whose unit is on its way.
+        assert_eq!(gate.owed, u32::from(taken_back));
+    }
+}
+
+#[test]
+fn an_owed_unit_is_taken_before_the_next_sleep_and_not_waited_for() {
+    for units in [0, 1] {
+        let mut gate = gate(Noted {
+            units: Cell::new(units),
+            ..Noted::default()
+        });
+        gate.owed = 1;
+        let mut messages = Messages::none();
+        messages.after_sleeps = Some(1);
+        assert!(matches!(
+            gate.acquire(&mut messages, 1, Deadline::NEVER),
+            Ok(1)
+        ));
+        assert_eq!(calls(&gate), [Try, Sleep]);
+        // The flag was set when the unit came: that was the one owed, if there was one.
+        assert_eq!(gate.owed, 0);
+        assert!(!messages.own.waits());
+    }
+}
+
+#[test]
+fn a_worthless_unit_is_slept_on_after() {
+    let mut gate = gate(Noted::default());
+    let mut messages = Messages::none();
+    messages.after_sleeps = Some(3);
+    assert!(matches!(
+        gate.acquire(&mut messages, 1, Deadline::NEVER),
+        Ok(1)
+    ));
+    assert_eq!(calls(&gate), [Sleep; 3]);
+    assert_eq!(messages.spurious.get(), 2);
+}
+
+/// What ends a wait, until when it lasts, how it ends, and the calls that it makes.
+type Case = (Noted, Deadline, fn(&Stop) -> bool, Vec<Call>);
+
+#[test]
+fn every_end_takes_the_flag_back() {
+    let past = || Deadline::after(Duration::ZERO);
+    let later = || Deadline::after(Duration::from_millis(2));
+    let cases: [Case; 5] = [
+        (
+            Noted::default(),
+            past(),
+            |stop| matches!(stop, Stop::TimedOut),
+            vec![],
+        ),
+        (
+            Noted {
+                end: Cell::new(Some(End::Deadline)),
+                ..Noted::default()
+            },
+            later(),
+            |stop| matches!(stop, Stop::TimedOut),
+            vec![Sleep],
+        ),
+        (
+            Noted {
+                end: Cell::new(Some(End::Removed)),
+                ..Noted::default()
+            },
+            Deadline::NEVER,
+            |stop| matches!(stop, Stop::Fault(Fault::Removed)),
+            vec![Sleep],
+        ),
+        (
+            Noted {
+                cancelled: Cell::new(true),
+                ..Noted::default()
+            },
+            Deadline::NEVER,
+            |stop| matches!(stop, Stop::Cancelled),
+            vec![],
+        ),
+        (
+            Noted {
+                peer_gone: true,
+                ..Noted::default()
+            },
+            Deadline::NEVER,
+            |stop| matches!(stop, Stop::PeerLost),
+            vec![],
+        ),
+    ];
+    for (semaphores, deadline, expected, made) in cases {
+        let mut gate = gate(semaphores);
+        let mut messages = Messages::none();
+        let stop = gate.acquire(&mut messages, 1, deadline).unwrap_err();
+        assert!(expected(&stop), "{stop:?}");
+        assert!(!messages.own.waits(), "{stop:?}");
+        assert_eq!(calls(&gate)[..made.len()], made, "{stop:?}");
+        assert_eq!(gate.owed, 0, "{stop:?}");
+    }
+}
+
+/// The set is gone, and a message came meanwhile: it needs no wake-up.
+#[test]
+fn what_is_in_memory_is_received_after_a_removal() {
+    let mut gate = gate(Noted {
+        end: Cell::new(Some(End::Removed)),
+        ..Noted::default()
+    });
+    let mut messages = Messages::none();
+    messages.after_sleeps = Some(1);
+    assert!(matches!(
+        gate.acquire(&mut messages, 1, Deadline::NEVER),
+        Ok(1)
+    ));
+}
+
+#[test]
+fn only_a_sleeper_is_woken_and_once() {
+    for registered in [false, true] {
+        let mut gate = Adaptive::new(
+            Noted::default(),
+            MINE,
+            THEIRS,
+            registered,
+            Reported::default(),
+        );
+        let messages = Messages::none();
+        gate.post(&messages, 3).unwrap();
+        assert_eq!(calls(&gate), []);
+        messages.peer.arm();
+        gate.post(&messages, 3).unwrap();
+        gate.post(&messages, 3).unwrap();
+        assert_eq!(calls(&gate), [Post(THEIRS, 1)]);
+        assert!(!messages.peer.waits());
+    }
+}
+
+/// Waiting for more than what is known, a producer's drain sleeps though there is something.
+#[test]
+fn more_is_waited_for_than_is_known() {
+    let mut gate = gate(Noted::default());
+    let mut messages = Messages::none();
+    (messages.known, messages.after_arming) = (1, None);
+    let soon = Deadline::after(Duration::from_millis(1));
+    gate.semaphores.end.set(Some(End::Deadline));
+    let stop = gate.acquire_more(&mut messages, 9, soon).unwrap_err();
+    assert!(matches!(stop, Stop::TimedOut), "{stop:?}");
+    assert!(calls(&gate).contains(&Sleep));
+}
