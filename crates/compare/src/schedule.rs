@@ -127,8 +127,7 @@ mod tests {
         let batched = Kind::all().iter().filter(|kind| kind.is_batched()).count();
         let single = kinds - batched;
         // Two sizes; batches of the small one only, and of no use alone.
-        let throughput = single * 2 + batched + 3 + 2 * 2;
-        assert_eq!(count(Measure::Throughput), throughput);
+        assert_eq!(count(Measure::Throughput), single * 2 + batched + 3 + 2 * 2);
         assert_eq!(count(Measure::RoundTrip), single * 2 + 2);
         assert_eq!(count(Measure::WakeUp), single + 2);
         assert_eq!(count(Measure::IdleCpu), single + 2);

@@ -10,7 +10,7 @@ use semring::Address;
 use serde_json::Value;
 use sysv_ipc::{MessageQueue, Mode, Segment, SemaphoreSet};
 
-const TRANSPORTS: [&str; 15] = [
+const TRANSPORTS: [&str; 17] = [
     "flag-sleep",
     "flag-spin",
     "flag-backoff",
@@ -20,6 +20,8 @@ const TRANSPORTS: [&str; 15] = [
     "semaphores-copy",
     "semaphores-batches",
     "control",
+    "adaptive",
+    "adaptive-batches",
     "futex-ring",
     "pipe",
     "unix-stream",
@@ -87,6 +89,7 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
         ("flag, sleeping", 4),
         ("semaphores, 16 credits", 4),
         ("semaphores, batches of 64", 1),
+        ("adaptive", 4),
         ("POSIX message queue", 4),
         ("null call", 1),
         ("memcpy, one core, 64 B", 1),

@@ -51,6 +51,15 @@ impl<'a> Canvas<'a> {
         self.text(text, at, &style, side)
     }
 
+    /// Writes a word beside a point, on paper that covers what is below.
+    pub fn label_over(&self, text: &str, at: Point, colour: RGBColor, side: Side) -> Result<()> {
+        let [left, top, right, bottom] = text_box(text, at, side);
+        let paper = WHITE.mix(0.85).filled();
+        let paper = Rectangle::new([(left, top), (right, bottom)], paper);
+        self.area.draw(&paper)?;
+        self.label(text, at, colour, side)
+    }
+
     /// Writes along the left edge, from bottom to top.
     pub fn label_upwards(&self, text: &str, at: Point) -> Result<()> {
         let font = ("sans-serif", 15).into_font();
@@ -211,18 +220,11 @@ impl Places {
     /// Chooses a side and a height for a word beside a point: the first that is free, right before left,
     /// close before far.
     pub fn place(&mut self, at: Point, text: &str, right_end: i32) -> (Point, Side) {
-        let width = text_width(text);
-        let candidates = (0..7).flat_map(|distance| [-distance, distance].map(|steps| steps * 7));
+        let candidates = (0..16).flat_map(|distance| [-distance, distance].map(|steps| steps * 6));
         let candidates = candidates.flat_map(|dy| [(10, dy, Side::Right), (-10, dy, Side::Left)]);
         let around = |(dx, dy, side): (i32, i32, Side)| {
             let point = (at.0 + dx, at.1 + dy);
-            let left = if side == Side::Right {
-                point.0
-            } else {
-                point.0 - width
-            };
-            let (top, bottom) = (point.1 - LABEL_HEIGHT / 2, point.1 + LABEL_HEIGHT / 2);
-            ([left, top, left + width, bottom], point, side)
+            (text_box(text, point, side), point, side)
         };
         let mut choices = candidates.map(around);
         let free = choices.find(|([left, top, right, bottom], _, _)| {
@@ -237,9 +239,17 @@ impl Places {
     }
 }
 
-fn text_width(text: &str) -> i32 {
+/// Returns left, top, right and bottom of a word beside a point, about.
+fn text_box(text: &str, at: Point, side: Side) -> [i32; 4] {
     let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    rounded(f64::from(letters) * LETTER_WIDTH)
+    let width = rounded(f64::from(letters) * LETTER_WIDTH);
+    let left = match side {
+        Side::Right => at.0,
+        Side::Left => at.0 - width,
+        Side::Centre => at.0 - width / 2,
+    };
+    let (top, bottom) = (at.1 - LABEL_HEIGHT / 2, at.1 + LABEL_HEIGHT / 2);
+    [left, top, left + width, bottom]
 }
 
 #[expect(

@@ -45,9 +45,14 @@ pub fn draw(results: &Results) -> Result<String> {
         places.avoid(at);
     }
     for ((kind, _), &at) in rows.iter().zip(&points) {
-        canvas.dot(at, 6, colour(*kind))?;
         let (beside, side) = places.place(at, kind.title(), RIGHT);
-        canvas.label(kind.title(), beside, colour(*kind), side)?;
+        if beside.1 != at.1 {
+            canvas.line(&[at, beside], colour(*kind), 1)?;
+        }
+        canvas.label_over(kind.title(), beside, colour(*kind), side)?;
+    }
+    for ((kind, _), &at) in rows.iter().zip(&points) {
+        canvas.dot(at, 6, colour(*kind))?;
     }
     canvas.finish()?;
     Ok(picture)

@@ -54,6 +54,10 @@ fn colour(kind: Kind) -> RGBColor {
             (29, 78, 196),
             (50, 140, 185),
             (23, 37, 130),
+            // The control, which is not drawn.
+            (0, 0, 0),
+            (6, 148, 190),
+            (8, 90, 115),
         ],
         Family::Ring => &[(21, 128, 61)],
         Family::Kernel => &[

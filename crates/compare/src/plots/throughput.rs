@@ -110,8 +110,10 @@ fn write_names(
         canvas.line(&[(end.0 + 6, end.1), (RIGHT + 14, y)], colour, 1)?;
         canvas.label(name, (RIGHT + 18, y), colour, Side::Right)?;
     }
-    for (end, name, colour) in inside {
-        canvas.label(name, (end.0 + 4, end.1 - 14), colour, Side::Left)?;
+    let wanted: Vec<i32> = inside.iter().map(|(end, _, _)| end.1 - 14).collect();
+    let placed = spread(&wanted, TOP, wanted.iter().copied().max().unwrap_or(TOP));
+    for ((end, name, colour), y) in inside.into_iter().zip(placed) {
+        canvas.label_over(name, (end.0 - 6, y), colour, Side::Left)?;
     }
     Ok(())
 }

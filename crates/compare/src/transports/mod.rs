@@ -144,6 +144,10 @@ pub enum Kind {
     AdaptiveBatches,
     /// The same as strict with credits, once more: what the two differ by is noise
     Control,
+    /// The semaphore version that looks for a while before it sleeps, one message at a time
+    Adaptive,
+    /// The same, up to 32 messages in one exchange
+    AdaptiveBatches,
     /// A ring in shared memory that spins and then sleeps in a futex
     FutexRing,
     /// A pipe
@@ -194,7 +198,7 @@ pub enum Family {
 /// A transport and the same one under another name; what they differ by is noise.
 pub const TWINS: [Kind; 2] = [Kind::SemaphoresCredits, Kind::Control];
 
-/// Longest message of which 64 are sent together: more would not fit into the nearest cache.
+/// Longest message of which many are sent together: more would not fit into the nearest cache.
 const LONGEST_IN_BATCH: usize = 1024;
 
 impl Kind {
@@ -224,6 +228,8 @@ impl Kind {
             Self::Adaptive => "semaphores, adaptive",
             Self::AdaptiveBatches => "semaphores, adaptive, batches of 64",
             Self::Control => "semaphores, 16 credits, again",
+            Self::Adaptive => "adaptive",
+            Self::AdaptiveBatches => "adaptive, batches of 32",
             Self::FutexRing => "futex ring",
             Self::Pipe => "pipe",
             Self::UnixStream => "Unix socket, stream",
@@ -300,9 +306,9 @@ impl Kind {
             | Self::SemaphoresCredits
             | Self::SemaphoresCopy
             | Self::SemaphoresBatches
+            | Self::Control
             | Self::Adaptive
-            | Self::AdaptiveBatches
-            | Self::Control => Family::Semaphores,
+            | Self::AdaptiveBatches => Family::Semaphores,
             Self::FutexRing => Family::Ring,
             Self::Pipe
             | Self::UnixStream
@@ -336,9 +342,9 @@ impl Kind {
             Self::SemaphoresSingle | Self::Semaphores => job.run(strict),
             Self::SemaphoresCredits | Self::Control => job.run(strict.credits(16)),
             Self::SemaphoresCopy => job.run(ByCopy(strict.credits(16))),
-            Self::SemaphoresBatches => job.run(InBatches(strict)),
+            Self::SemaphoresBatches => job.run(InBatches::<64>(strict)),
             Self::Adaptive => job.run(adaptive),
-            Self::AdaptiveBatches => job.run(InBatches(adaptive)),
+            Self::AdaptiveBatches => job.run(InBatches::<32>(adaptive)),
             Self::FutexRing => job.run(FutexRing),
             Self::Pipe => job.run(Pipe),
             Self::UnixStream => job.run(UnixSocket::STREAM),

@@ -6,9 +6,6 @@ use semring::{Address, Channel, Consumer, Producer, Sync};
 
 use super::{Consume, Produce, Transport};
 
-/// Messages of a batch.
-const BATCH: usize = 64;
-
 /// A channel with so many slots, filled and read in place.
 #[derive(Debug, Clone, Copy)]
 pub struct Semaphores {
@@ -132,15 +129,15 @@ impl Produce for Copying {
     }
 }
 
-/// The same channel, with up to 64 messages in one exchange.
+/// The same channel, with up to so many messages in one exchange.
 #[derive(Debug, Clone, Copy)]
-pub struct InBatches(pub Semaphores);
+pub struct InBatches<const BATCH: usize>(pub Semaphores);
 
-impl Transport for InBatches {
-    type Producer = SendingBatches;
-    type Consumer = ReceivingBatches;
+impl<const BATCH: usize> Transport for InBatches<BATCH> {
+    type Producer = SendingBatches<BATCH>;
+    type Consumer = ReceivingBatches<BATCH>;
 
-    fn producer(self, channel: &str, message_bytes: usize) -> Result<SendingBatches> {
+    fn producer(self, channel: &str, message_bytes: usize) -> Result<SendingBatches<BATCH>> {
         Ok(SendingBatches {
             producer: self.0.channel(channel, message_bytes)?.producer()?,
             messages: vec![0; message_bytes * BATCH],
@@ -148,20 +145,20 @@ impl Transport for InBatches {
         })
     }
 
-    fn consumer(self, channel: &str, message_bytes: usize) -> Result<ReceivingBatches> {
+    fn consumer(self, channel: &str, message_bytes: usize) -> Result<ReceivingBatches<BATCH>> {
         Ok(ReceivingBatches(self.0.consumer(channel, message_bytes)?))
     }
 }
 
 /// The producing end, with the messages of a batch.
 #[derive(Debug)]
-pub struct SendingBatches {
+pub struct SendingBatches<const BATCH: usize> {
     producer: Producer,
     messages: Vec<u8>,
     message_bytes: usize,
 }
 
-impl SendingBatches {
+impl<const BATCH: usize> SendingBatches<BATCH> {
     fn send_first(&mut self, count: usize) -> Result<()> {
         let mut messages = [&[][..]; BATCH];
         let filled = self.messages.chunks_exact(self.message_bytes).take(count);
@@ -177,7 +174,7 @@ impl SendingBatches {
     }
 }
 
-impl Produce for SendingBatches {
+impl<const BATCH: usize> Produce for SendingBatches<BATCH> {
     fn send(&mut self, fill: impl FnOnce(&mut [u8])) -> Result<()> {
         fill(&mut self.messages[..self.message_bytes]);
         self.send_first(1)
@@ -203,9 +200,9 @@ impl Produce for SendingBatches {
 
 /// The consuming end that takes what is there.
 #[derive(Debug)]
-pub struct ReceivingBatches(Consumer);
+pub struct ReceivingBatches<const BATCH: usize>(Consumer);
 
-impl Consume for ReceivingBatches {
+impl<const BATCH: usize> Consume for ReceivingBatches<BATCH> {
     fn recv<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Result<R> {
         Consume::recv(&mut self.0, look)
     }
