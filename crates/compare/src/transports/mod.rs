@@ -138,11 +138,7 @@ pub enum Kind {
     SemaphoresCopy,
     /// Paired semaphores, up to 64 messages in one exchange
     SemaphoresBatches,
-    /// An adaptive channel of 64 slots: semaphore calls only to sleep and to wake
-    Adaptive,
-    /// An adaptive channel, up to 64 messages in one exchange
-    AdaptiveBatches,
-    /// The same as strict with credits, once more: what the two differ by is noise
+    /// The same as with credits, once more: what the two differ by is noise
     Control,
     /// The semaphore version that looks for a while before it sleeps, one message at a time
     Adaptive,
@@ -225,8 +221,6 @@ impl Kind {
             Self::SemaphoresCredits => "semaphores, 16 credits",
             Self::SemaphoresCopy => "semaphores, by copy",
             Self::SemaphoresBatches => "semaphores, batches of 64",
-            Self::Adaptive => "semaphores, adaptive",
-            Self::AdaptiveBatches => "semaphores, adaptive, batches of 64",
             Self::Control => "semaphores, 16 credits, again",
             Self::Adaptive => "adaptive",
             Self::AdaptiveBatches => "adaptive, batches of 32",
