@@ -13,7 +13,7 @@ mod heap;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::channel::Link;
 use crate::crash::{Died, PLAN};
@@ -211,9 +211,15 @@ fn plan(point: &'static str, time: u32) {
 }
 
 fn explore(preemptions: usize, model: impl Fn() + std::marker::Sync + Send + 'static) {
+    let executions = Arc::new(AtomicU64::new(0));
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
-    builder.check(model);
+    let counter = Arc::clone(&executions);
+    builder.check(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    println!("{} executions", executions.load(Ordering::Relaxed));
 }
 
 /// A stream from start to end: all arrives, and the consumer sees the end.

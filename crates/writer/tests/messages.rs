@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 
 use common::{EMPTY, FULL, HEAD, Place, TAIL, assert_same, pseudo_random, skip, wait_until};
 use nix::sys::signal::Signal;
-use semring::{Address, Channel, Framing};
+use semring::{Address, Channel, Framing, Mode};
+use sysv_ipc::{Segment, SemaphoreSet};
 
 const SMALL: &str = "--slots 4 --slot-size 100";
 /// Where the name stands in the segment (docs/layout.md).
@@ -279,5 +280,25 @@ fn more_messages_than_the_counter_holds() {
     let ended = place.run(&mut place.writer("--count 2147483648"));
     ended.assert_code(2);
     assert!(ended.stderr.contains("2147483648"), "{:?}", ended.stderr);
+    place.assert_nothing_left();
+}
+
+/// A creator that was killed half-way, and a process that keeps what it left attached.
+#[test]
+fn a_channel_that_never_gets_finished() {
+    let place = Place::new("contended");
+    SemaphoreSet::create(place.key, 5, Mode::OWNER).unwrap();
+    let segment = Segment::create(place.key, 8192, Mode::OWNER).unwrap();
+    let attached = segment.attach().unwrap();
+    attached.write(0, b"semring?").unwrap();
+    let input = place.file("input", b"x");
+    let words = ["other processes keep making, removing or holding on to it; try again"];
+    place
+        .run(&mut place.writer_of(&input, ""))
+        .assert_error(4, &words);
+    drop(attached);
+    let writer = place.start(&mut place.writer_of(&input, ""));
+    place.run(&mut place.reader("-o -")).assert_code(0);
+    writer.end().assert_code(0);
     place.assert_nothing_left();
 }
