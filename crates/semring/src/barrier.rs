@@ -49,6 +49,7 @@ mod kernel {
     }
 
     /// Keeps the compiler from moving memory accesses past this point.
+    #[inline]
     pub(crate) fn compiler() {
         compiler_fence(Ordering::SeqCst);
     }

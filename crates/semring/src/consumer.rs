@@ -1,6 +1,7 @@
 //! The end that receives. The mirror image of `producer.rs`.
 
 use std::fmt;
+use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
 
@@ -43,6 +44,7 @@ pub(crate) struct ConsumerView {
 
 impl ConsumerView {
     /// Loads the producer's position and checks it: it only grows, and not past the ring.
+    #[inline]
     fn look(&mut self) -> Result<u32, Corrupt> {
         let tail = self.ring.tail();
         let slot_count = self.ring.geometry().slot_count();
@@ -67,10 +69,12 @@ impl ConsumerView {
 impl View for ConsumerView {
     const ROLE: Role = Role::Consumer;
 
+    #[inline]
     fn ready(&mut self) -> Result<u32, Corrupt> {
         self.look()
     }
 
+    #[inline]
     fn known(&self) -> u32 {
         let slot_count = self.ring.geometry().slot_count();
         distance(self.tail, self.head, slot_count).unwrap_or(0)
@@ -80,10 +84,12 @@ impl View for ConsumerView {
         self.ring.word(Role::Producer)
     }
 
+    #[inline]
     fn side(&self) -> &Side {
         self.ring.side(Role::Consumer)
     }
 
+    #[inline]
     fn peer_side(&self) -> &Side {
         self.ring.side(Role::Producer)
     }
@@ -124,6 +130,7 @@ impl Consumer {
     /// # Errors
     ///
     /// [`RecvError`], which says why there is no message though the stream has not ended.
+    #[inline]
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, RecvError> {
         self.recv_deadline(Deadline::NEVER)
     }
@@ -133,20 +140,19 @@ impl Consumer {
     /// # Errors
     ///
     /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
+    #[inline]
     pub fn recv_deadline(&mut self, deadline: Deadline) -> Result<Option<Message<'_>>, RecvError> {
         let granted = self.acquire(1, deadline)?; // P(FULL)
         if granted == 0 {
             return Ok(None);
         }
-        let position = self.view.head;
-        let (place, length) = self.view.ring.described(position).map_err(Fault::from)?;
+        let described = self.view.ring.described(self.view.head);
+        let (place, length) = described.map_err(Fault::from)?;
         self.hand_out(1);
         Ok(Some(Message {
             consumer: self,
-            position,
             place,
             length,
-            settled: false,
         })) // read; V(EMPTY) when it is dropped
     }
 
@@ -188,29 +194,37 @@ impl Consumer {
         Ok(Some(Batch {
             consumer: self,
             count: granted,
-            settled: false,
         })) // read
     }
 
     /// Waits for permits, up to `wanted`; 0 at the end of the stream.
+    #[inline]
     fn acquire(&mut self, wanted: u32, deadline: Deadline) -> Result<u32, RecvError> {
         match self.gate.acquire(&mut self.view, wanted, deadline) {
             Ok(granted) => {
                 crash_point!("consumer-permitted");
                 Ok(granted)
             }
-            Err(Stop::Closed(epoch)) => {
+            Err(stop) => self.stopped(stop),
+        }
+    }
+
+    /// Says why there is no message: 0 at the end of the stream, which is noted.
+    #[cold]
+    fn stopped(&mut self, stop: Stop) -> Result<u32, RecvError> {
+        match stop {
+            Stop::Closed(epoch) => {
                 self.note_end(epoch);
                 Ok(0)
             }
-            Err(Stop::Interrupted(epoch)) => {
+            Stop::Interrupted(epoch) => {
                 self.note_end(epoch);
                 Err(RecvError::Interrupted)
             }
-            Err(Stop::PeerLost) => Err(RecvError::PeerLost),
-            Err(Stop::TimedOut) => Err(RecvError::TimedOut),
-            Err(Stop::Cancelled) => Err(RecvError::Cancelled),
-            Err(Stop::Fault(fault)) => Err(fault.into()),
+            Stop::PeerLost => Err(RecvError::PeerLost),
+            Stop::TimedOut => Err(RecvError::TimedOut),
+            Stop::Cancelled => Err(RecvError::Cancelled),
+            Stop::Fault(fault) => Err(fault.into()),
         }
     }
 
@@ -258,6 +272,7 @@ impl Consumer {
 
     /// Notes, before messages are handed out, that they were: a successor marks them as redelivered.
     /// The note never goes back: what was handed out as a batch and put back may come again alone.
+    #[inline]
     fn hand_out(&mut self, count: u32) {
         let (first, slot_count) = (self.view.head, self.geometry().slot_count());
         if distance(self.handed_out, first, slot_count).unwrap_or(0) < count {
@@ -274,6 +289,7 @@ impl Consumer {
     }
 
     /// How many of the next `count` messages, from the first on, an earlier consumer had in hand.
+    #[inline]
     fn redelivered(&self, count: u32) -> u32 {
         let slot_count = self.geometry().slot_count();
         let behind = distance(self.redelivered_before, self.view.head, slot_count);
@@ -281,6 +297,7 @@ impl Consumer {
     }
 
     /// Acknowledges the first `count` messages in hand, of `bytes` bytes, and tells the producer.
+    #[inline]
     fn release(&mut self, count: u32, bytes: u64) -> Result<(), Fault> {
         crash_point!("consumer-read");
         // The permits were in hand until now: a message that is put back, or forgotten, comes again.
@@ -398,24 +415,22 @@ impl fmt::Debug for Consumer {
 /// Holds one received message in place. Dropping it releases it.
 pub struct Message<'a> {
     consumer: &'a mut Consumer,
-    position: u64,
     place: Place,
     length: u32,
-    settled: bool,
 }
 
 impl Message<'_> {
     /// Returns the position: how many messages were sent before this one since the channel was made.
     #[must_use]
     pub const fn position(&self) -> u64 {
-        self.position
+        self.consumer.view.head
     }
 
     /// Tells whether an earlier consumer had this message in hand when it ended, and so may have
     /// dealt with it.
     #[must_use]
     pub fn is_redelivered(&self) -> bool {
-        self.consumer.is_redelivered(self.position)
+        self.consumer.is_redelivered(self.position())
     }
 
     /// Releases the message, as dropping does, and says when that fails. Does not block.
@@ -423,41 +438,43 @@ impl Message<'_> {
     /// # Errors
     ///
     /// [`Fault`] when the kernel refuses to tell the producer.
-    pub fn release(mut self) -> Result<(), Fault> {
-        self.settled = true;
-        self.consumer.release(1, self.length.into())
+    #[inline]
+    pub fn release(self) -> Result<(), Fault> {
+        let mut message = ManuallyDrop::new(self);
+        let bytes = message.length.into();
+        message.consumer.release(1, bytes)
     }
 
     /// Gives the message back unreleased: the next call receives it again, and so does a successor.
-    pub fn put_back(mut self) {
-        self.settled = true;
+    pub fn put_back(self) {
+        mem::forget(self);
     }
 }
 
 impl Deref for Message<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.consumer
             .view
             .ring
-            .message(self.position, self.place, self.length)
+            .message(self.position(), self.place, self.length)
     }
 }
 
 impl Drop for Message<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if !self.settled {
-            // The next call meets the same fault and reports it.
-            let _ = self.consumer.release(1, self.length.into());
-        }
+        // The next call meets the same fault and reports it.
+        let _ = self.consumer.release(1, self.length.into());
     }
 }
 
 impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
-            .field("position", &self.position)
+            .field("position", &self.position())
             .field("length", &self.length)
             .finish_non_exhaustive()
     }
@@ -467,7 +484,6 @@ impl fmt::Debug for Message<'_> {
 pub struct Batch<'a> {
     consumer: &'a mut Consumer,
     count: u32,
-    settled: bool,
 }
 
 impl Batch<'_> {
@@ -509,9 +525,8 @@ impl Batch<'_> {
     /// # Errors
     ///
     /// [`Fault`] when the kernel refuses to tell the producer.
-    pub fn release(mut self) -> Result<(), Fault> {
-        self.settled = true;
-        self.settle()
+    pub fn release(self) -> Result<(), Fault> {
+        ManuallyDrop::new(self).settle()
     }
 
     /// Releases the first `count` messages, and gives the others back: the next call receives them
@@ -520,11 +535,14 @@ impl Batch<'_> {
     /// # Errors
     ///
     /// [`Fault`] when the kernel refuses to tell the producer.
-    pub fn release_first(mut self, count: usize) -> Result<(), Fault> {
-        self.settled = true;
-        let kept = u32::try_from(count).unwrap_or(u32::MAX).min(self.count);
-        self.count = kept;
-        if kept == 0 { Ok(()) } else { self.settle() }
+    pub fn release_first(self, count: usize) -> Result<(), Fault> {
+        let mut batch = ManuallyDrop::new(self);
+        batch.count = u32::try_from(count).unwrap_or(u32::MAX).min(batch.count);
+        if batch.count == 0 {
+            Ok(())
+        } else {
+            batch.settle()
+        }
     }
 
     fn settle(&mut self) -> Result<(), Fault> {
@@ -536,10 +554,8 @@ impl Batch<'_> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        if !self.settled {
-            // The next call meets the same fault and reports it.
-            let _ = self.settle();
-        }
+        // The next call meets the same fault and reports it.
+        let _ = self.settle();
     }
 }
 

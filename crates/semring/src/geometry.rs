@@ -51,17 +51,20 @@ impl Geometry {
 
     /// Returns the number of slots, a power of two from 1 to [`MAX_SLOTS`].
     #[must_use]
+    #[inline]
     pub const fn slot_count(self) -> u32 {
         self.slot_count
     }
 
     /// Returns the longest message in bytes, 1 to [`MAX_SLOT_BYTES`].
     #[must_use]
+    #[inline]
     pub const fn slot_bytes(self) -> u64 {
         self.slot_bytes
     }
 
     /// Bytes from one slot to the next: at most 2³².
+    #[inline]
     pub(crate) const fn slot_stride(self) -> u64 {
         if self.slot_bytes < PAGE_BYTES {
             self.slot_bytes.next_multiple_of(CACHE_LINE_BYTES)
@@ -70,6 +73,7 @@ impl Geometry {
         }
     }
 
+    #[inline]
     pub(crate) const fn slots_offset(self) -> u64 {
         let descriptors = self.slot_count as u64 * DESCRIPTOR_BYTES as u64;
         (HEADER_BYTES as u64 + descriptors).next_multiple_of(PAGE_BYTES)

@@ -259,6 +259,7 @@ fn store_text(bytes: &AtomicU32, field: &[AtomicU8], text: &str) {
 
 impl Side {
     /// Adds to a counter that the own side alone writes.
+    #[inline]
     fn add(counter: &AtomicU64, number: u64) {
         let sum = counter.load(Ordering::Relaxed).wrapping_add(number);
         counter.store(sum, Ordering::Relaxed);
@@ -270,11 +271,13 @@ impl Side {
     }
 
     /// Takes the flag back, the owner's own or, to wake it, the peer's; tells whether it was set.
+    #[inline]
     pub(crate) fn disarm(&self) -> bool {
         self.waiting.swap(0, Ordering::AcqRel) == 1
     }
 
     /// Tells whether this side is about to sleep, or does.
+    #[inline]
     pub(crate) fn waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) == 1
     }
@@ -293,16 +296,19 @@ impl Side {
     }
 
     /// Counts exchanged messages.
+    #[inline]
     pub(crate) fn count_messages(&self, messages: u64) {
         Self::add(&self.messages, messages);
     }
 
     /// Counts bytes of messages.
+    #[inline]
     pub(crate) fn count_bytes(&self, bytes: u64) {
         Self::add(&self.bytes, bytes);
     }
 
     /// Counts messages that an earlier consumer had in hand.
+    #[inline]
     pub(crate) fn count_redelivered(&self, messages: u64) {
         if messages > 0 {
             Self::add(&self.redelivered, messages);

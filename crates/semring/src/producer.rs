@@ -1,6 +1,7 @@
 //! The end that sends. The mirror image of `consumer.rs`.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 
 use crate::channel::{CloseOutcome, Link};
@@ -38,6 +39,7 @@ pub(crate) struct ProducerView {
 
 impl ProducerView {
     /// Loads the consumer's position and checks it: it only grows, and not past `tail`.
+    #[inline]
     fn look(&mut self) -> Result<u32, Corrupt> {
         let head = self.ring.head();
         let slot_count = self.ring.geometry().slot_count();
@@ -58,6 +60,7 @@ impl ProducerView {
 impl View for ProducerView {
     const ROLE: Role = Role::Producer;
 
+    #[inline]
     fn ready(&mut self) -> Result<u32, Corrupt> {
         let on_the_way = self.look()?;
         let slot_count = self.ring.geometry().slot_count();
@@ -66,6 +69,7 @@ impl View for ProducerView {
             .saturating_sub(self.lent))
     }
 
+    #[inline]
     fn known(&self) -> u32 {
         let slot_count = self.ring.geometry().slot_count();
         let on_the_way = distance(self.tail, self.head, slot_count).unwrap_or(slot_count);
@@ -78,10 +82,12 @@ impl View for ProducerView {
         self.ring.word(Role::Consumer)
     }
 
+    #[inline]
     fn side(&self) -> &Side {
         self.ring.side(Role::Producer)
     }
 
+    #[inline]
     fn peer_side(&self) -> &Side {
         self.ring.side(Role::Consumer)
     }
@@ -124,6 +130,7 @@ impl Producer {
     ///
     /// [`SendError`], which says why the message was not sent. After [`Fault::Removed`] alone it may
     /// have been committed and reach a consumer that is attached.
+    #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.send_deadline(message, Deadline::NEVER)
     }
@@ -133,6 +140,7 @@ impl Producer {
     /// # Errors
     ///
     /// As of [`send`](Self::send), and [`SendError::TimedOut`].
+    #[inline]
     pub fn send_deadline(&mut self, message: &[u8], deadline: Deadline) -> Result<(), SendError> {
         let mut loan = self.loan_deadline(message.len(), deadline)?; // P(EMPTY)
         loan.copy_from_slice(message); // write
@@ -154,6 +162,7 @@ impl Producer {
     /// # Errors
     ///
     /// As of [`send`](Self::send).
+    #[inline]
     pub fn loan(&mut self, bytes: usize) -> Result<Loan<'_>, SendError> {
         self.loan_deadline(bytes, Deadline::NEVER)
     }
@@ -163,6 +172,7 @@ impl Producer {
     /// # Errors
     ///
     /// As of [`send`](Self::send), and [`SendError::TimedOut`].
+    #[inline]
     pub fn loan_deadline(
         &mut self,
         bytes: usize,
@@ -178,7 +188,6 @@ impl Producer {
             producer: self,
             place,
             length,
-            published: false,
         })
     }
 
@@ -261,6 +270,7 @@ impl Producer {
     }
 
     /// Checks that a message fits into a slot.
+    #[inline]
     fn check_length(&self, bytes: usize) -> Result<u32, SendError> {
         let limit = self.geometry().slot_bytes();
         match u32::try_from(bytes) {
@@ -281,6 +291,7 @@ impl Producer {
     }
 
     /// Chooses where the next message stands: inline when it fits there, else in a free slot.
+    #[inline]
     fn choose_place(&mut self, bytes: usize) -> Result<Place, Fault> {
         if bytes <= INLINE_BYTES {
             return Ok(Place::Inline);
@@ -293,6 +304,7 @@ impl Producer {
     }
 
     /// Describes and commits a lent message, and tells the consumer.
+    #[inline]
     fn publish(&mut self, place: Place, length: u32) -> Result<(), Fault> {
         let position = self.view.tail;
         self.describe(position, place, length);
@@ -302,6 +314,7 @@ impl Producer {
 
     /// Notes where the message of a position stands, privately first, since the descriptor takes the
     /// place of an older one.
+    #[inline]
     fn describe(&mut self, position: u64, place: Place, length: u32) {
         crash_point!("producer-written");
         self.slots.reclaim(self.view.head);
@@ -311,6 +324,7 @@ impl Producer {
     }
 
     /// Commits all messages before `tail` in one store, and tells the consumer.
+    #[inline]
     fn commit(&mut self, tail: u64) -> Result<(), Fault> {
         let count = distance(tail, self.view.tail, self.geometry().slot_count()).unwrap_or(0);
         crash_point!("producer-described");
@@ -441,7 +455,6 @@ pub struct Loan<'a> {
     producer: &'a mut Producer,
     place: Place,
     length: u32,
-    published: bool,
 }
 
 impl Loan<'_> {
@@ -455,15 +468,18 @@ impl Loan<'_> {
     /// # Errors
     ///
     /// [`Fault::Removed`] when the consumer could not be told; the message is in memory nevertheless.
-    pub fn publish(mut self) -> Result<(), Fault> {
-        self.published = true;
-        self.producer.publish(self.place, self.length)
+    #[inline]
+    pub fn publish(self) -> Result<(), Fault> {
+        let mut loan = ManuallyDrop::new(self);
+        let (place, length) = (loan.place, loan.length);
+        loan.producer.publish(place, length)
     }
 }
 
 impl Deref for Loan<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.producer
             .view
@@ -473,6 +489,7 @@ impl Deref for Loan<'_> {
 }
 
 impl DerefMut for Loan<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         let view = &mut self.producer.view;
         view.ring.message_mut(view.tail, self.place, self.length)
@@ -480,12 +497,11 @@ impl DerefMut for Loan<'_> {
 }
 
 impl Drop for Loan<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if !self.published {
-            self.producer.view.lent -= 1;
-            self.producer.slots.put_back(self.place);
-            self.producer.gate.refund(1);
-        }
+        self.producer.view.lent -= 1;
+        self.producer.slots.put_back(self.place);
+        self.producer.gate.refund(1);
     }
 }
 

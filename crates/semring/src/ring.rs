@@ -65,18 +65,26 @@ pub(crate) enum Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Mapping {
     memory: Arc<dyn Memory>,
+    /// Where the memory starts, asked once: every message begins with it.
+    start: NonNull<u8>,
 }
+
+// SAFETY: the pointer is to bytes that the memory keeps in place, and memory is Send and Sync.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Takes memory that has room for a header, or returns nothing.
     pub(crate) fn new(memory: Arc<dyn Memory>) -> Option<Self> {
-        let fits = memory.bytes() >= HEADER_BYTES;
-        fits.then_some(Self { memory })
+        let (start, fits) = (memory.start(), memory.bytes() >= HEADER_BYTES);
+        fits.then_some(Self { memory, start })
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: the memory is at least as long as a header, aligned, and lives as long as self.
-        unsafe { Header::at(self.memory.start()) }
+        unsafe { Header::at(self.start) }
     }
 
     /// Returns the length of the memory.
@@ -99,14 +107,17 @@ impl Ring {
         fits.then_some(Self { mapping, geometry })
     }
 
+    #[inline]
     pub(crate) const fn geometry(&self) -> Geometry {
         self.geometry
     }
 
+    #[inline]
     pub(crate) fn header(&self) -> &Header {
         self.mapping.header()
     }
 
+    #[inline]
     pub(crate) fn side(&self, role: Role) -> &Side {
         match role {
             Role::Producer => &self.header().producer,
@@ -114,11 +125,13 @@ impl Ring {
         }
     }
 
+    #[inline]
     fn start(&self) -> NonNull<u8> {
-        self.mapping.memory.start()
+        self.mapping.start
     }
 
     /// Loads epoch and state of a side in one step.
+    #[inline]
     pub(crate) fn word(&self, role: Role) -> Word {
         // SYNC POINT: WORD (with Ring::set_word). What its owner did before shows now.
         Word::from_bits(self.side(role).word.load(Ordering::Acquire))
@@ -133,6 +146,7 @@ impl Ring {
     }
 
     /// Commits all messages before `tail`: from this store on they are delivered, whoever dies.
+    #[inline]
     pub(crate) fn commit(&self, tail: u64) {
         // SYNC POINT: COMMIT (with Ring::tail). Payload and descriptor were written before.
         self.side(Role::Producer)
@@ -141,12 +155,14 @@ impl Ring {
     }
 
     /// Loads how many messages have been committed.
+    #[inline]
     pub(crate) fn tail(&self) -> u64 {
         // SYNC POINT: COMMIT (with Ring::commit). Descriptor and payload are read after.
         self.side(Role::Producer).position.load(Ordering::Acquire)
     }
 
     /// Acknowledges all messages before `head`: from this store on their slots are free.
+    #[inline]
     pub(crate) fn acknowledge(&self, head: u64) {
         // SYNC POINT: ACKNOWLEDGE (with Ring::head). The payload was read before.
         self.side(Role::Consumer)
@@ -155,12 +171,14 @@ impl Ring {
     }
 
     /// Loads how many messages have been released.
+    #[inline]
     pub(crate) fn head(&self) -> u64 {
         // SYNC POINT: ACKNOWLEDGE (with Ring::acknowledge). The slot is written after.
         self.side(Role::Consumer).position.load(Ordering::Acquire)
     }
 
     /// Writes the descriptor of a position that is not yet committed.
+    #[inline]
     pub(crate) fn describe(&self, position: u64, place: Place, bytes: u32) {
         let slot = match place {
             Place::Inline => INLINE,
@@ -174,6 +192,7 @@ impl Ring {
     }
 
     /// Reads the descriptor of a committed position once, and checks it.
+    #[inline]
     pub(crate) fn described(&self, position: u64) -> Result<(Place, u32), Corrupt> {
         // Ordered by COMMIT, which came before.
         let word = self
@@ -186,20 +205,16 @@ impl Ring {
         } else if slot < self.geometry.slot_count() {
             (Place::Slot(slot), self.geometry.slot_bytes())
         } else {
-            let expected = format!("below {}", self.geometry.slot_count());
-            return Err(Corrupt::new("descriptor's slot", slot.into(), expected));
+            return Err(wild_slot(slot, self.geometry));
         };
         if u64::from(bytes) > limit {
-            return Err(Corrupt::new(
-                "descriptor's length",
-                bytes.into(),
-                format!("at most {limit}"),
-            ));
+            return Err(too_long(bytes, limit));
         }
         Ok((place, bytes))
     }
 
     /// Gives the bytes of a message that the consumer has in hand.
+    #[inline]
     pub(crate) fn message(&self, position: u64, place: Place, bytes: u32) -> &[u8] {
         let (start, limit) = self.place(position, place);
         #[cfg(loom)]
@@ -210,6 +225,7 @@ impl Ring {
     }
 
     /// Gives the bytes of a message that the producer is about to commit at `position`.
+    #[inline]
     pub(crate) fn message_mut(&mut self, position: u64, place: Place, bytes: u32) -> &mut [u8] {
         let (start, limit) = self.place(position, place);
         #[cfg(loom)]
@@ -220,6 +236,7 @@ impl Ring {
     }
 
     /// Makes the pointer to a message's bytes, and says how many there are.
+    #[inline]
     fn place(&self, position: u64, place: Place) -> (NonNull<u8>, usize) {
         match place {
             Place::Inline => {
@@ -228,7 +245,7 @@ impl Ring {
                 (unsafe { self.start().add(offset) }, INLINE_BYTES)
             }
             Place::Slot(slot) => {
-                let slot = u64::from(slot % self.geometry.slot_count());
+                let slot = u64::from(index(slot.into(), self.geometry.slot_count()));
                 let offset = self.geometry.slots_offset() + slot * self.geometry.slot_stride();
                 // SAFETY: the slot's number is below the slot count, and the geometry, checked
                 // against the length of the memory, ends after the last slot.
@@ -247,6 +264,7 @@ impl Ring {
         }
     }
 
+    #[inline]
     fn descriptor(&self, position: u64) -> &Descriptor {
         // SAFETY: the offset is that of a descriptor inside the segment, a multiple of its 64-byte
         // alignment; all its fields may be shared.
@@ -258,12 +276,26 @@ impl Ring {
         }
     }
 
+    #[inline]
     fn descriptor_offset(&self, position: u64) -> usize {
         HEADER_BYTES + index(position, self.geometry.slot_count()) as usize * DESCRIPTOR_BYTES
     }
 }
 
+#[cold]
+fn wild_slot(slot: u32, geometry: Geometry) -> Corrupt {
+    let expected = format!("below {}", geometry.slot_count());
+    Corrupt::new("descriptor's slot", slot.into(), expected)
+}
+
+#[cold]
+fn too_long(bytes: u32, limit: u64) -> Corrupt {
+    let expected = format!("at most {limit}");
+    Corrupt::new("descriptor's length", bytes.into(), expected)
+}
+
 /// Converts an offset or length inside a segment, which fits since the segment is mapped.
+#[inline]
 const fn to_usize(offset: u64) -> usize {
     const { assert!(usize::BITS == 64) };
     #[expect(clippy::cast_possible_truncation, reason = "asserted to be as wide")]
@@ -272,6 +304,7 @@ const fn to_usize(offset: u64) -> usize {
 }
 
 /// Finds where in the ring a position is described: below `slot_count`, a power of two.
+#[inline]
 pub(crate) const fn index(position: u64, slot_count: u32) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -282,13 +315,16 @@ pub(crate) const fn index(position: u64, slot_count: u32) -> u32 {
 }
 
 /// Counts the messages on their way, checking that `head` and `tail` can belong together.
+#[inline]
 pub(crate) fn distance(tail: u64, head: u64, slot_count: u32) -> Option<u32> {
-    u32::try_from(tail.wrapping_sub(head))
-        .ok()
-        .filter(|&distance| distance <= slot_count)
+    let distance = tail.wrapping_sub(head);
+    #[expect(clippy::cast_possible_truncation, reason = "at most the slot count")]
+    let count = distance as u32;
+    (distance <= slot_count as u64).then_some(count)
 }
 
 /// Joins a descriptor's first two fields in the order in which they stand in memory.
+#[inline]
 const fn join(length: u32, slot: u32) -> u64 {
     let (first, second) = if cfg!(target_endian = "little") {
         (length, slot)
@@ -299,6 +335,7 @@ const fn join(length: u32, slot: u32) -> u64 {
 }
 
 /// Splits what [`join`] joined.
+#[inline]
 const fn split(word: u64) -> (u32, u32) {
     #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
     let (first, second) = (word as u32, (word >> 32) as u32);

@@ -65,6 +65,7 @@ impl FreeSlots {
     /// Takes the slot that has been free for longest, when all before `head` have been released.
     ///
     /// There is one whenever the positions show room that is not lent out.
+    #[inline]
     pub(crate) fn take(&mut self, head: u64) -> Option<u32> {
         self.reclaim(head);
         self.free.pop_front()
@@ -80,6 +81,7 @@ impl FreeSlots {
     /// Notes where the message at `position` stands, before its descriptor is written.
     ///
     /// The position one round earlier must have been reclaimed, or its slot would be forgotten.
+    #[inline]
     pub(crate) fn note(&mut self, position: u64, place: Place) {
         let index = self.index(position);
         if let Some(noted) = self.places.get_mut(index) {
@@ -88,6 +90,7 @@ impl FreeSlots {
     }
 
     /// Takes back the slots of all messages before `head`.
+    #[inline]
     pub(crate) fn reclaim(&mut self, head: u64) {
         while self.reclaimed != head {
             let index = self.index(self.reclaimed);
@@ -98,6 +101,7 @@ impl FreeSlots {
         }
     }
 
+    #[inline]
     fn index(&self, position: u64) -> usize {
         // At most MAX_SLOTS.
         #[expect(clippy::cast_possible_truncation, reason = "at most 16384")]

@@ -66,6 +66,20 @@ impl<S: Semaphores> Adaptive<S> {
         &self.semaphores
     }
 
+    /// Looks at the position afresh, and waits if there is nothing to go on with.
+    #[inline(never)]
+    fn acquire_afresh<V: View>(
+        &mut self,
+        view: &mut V,
+        wanted: u32,
+        deadline: Deadline,
+    ) -> Result<u32, Stop> {
+        if view.ready()? == 0 {
+            self.wait(view, 0, deadline)?;
+        }
+        Ok(view.known().min(wanted))
+    }
+
     /// Waits until the side could go on with more than so many.
     fn wait<V: View>(
         &mut self,
@@ -222,22 +236,17 @@ fn order_publisher(view: &impl View) -> Deadline {
 }
 
 impl<S: Semaphores> Gate for Adaptive<S> {
+    #[inline]
     fn acquire<V: View>(
         &mut self,
         view: &mut V,
         wanted: u32,
         deadline: Deadline,
     ) -> Result<u32, Stop> {
-        let known = view.known();
-        if known >= wanted {
+        if view.known() >= wanted {
             return Ok(wanted);
         }
-        let ready = view.ready()?;
-        if ready > 0 {
-            return Ok(ready.min(wanted));
-        }
-        self.wait(view, 0, deadline)?;
-        Ok(view.known().min(wanted))
+        self.acquire_afresh(view, wanted, deadline)
     }
 
     fn acquire_more<V: View>(
@@ -260,6 +269,7 @@ impl<S: Semaphores> Gate for Adaptive<S> {
         Ok(())
     }
 
+    #[inline]
     fn post<V: View>(&mut self, view: &V, _: u32) -> Result<(), Fault> {
         if self.registered {
             barrier::compiler();

@@ -140,6 +140,7 @@ impl<S: Semaphores> Strict<S> {
 }
 
 impl<S: Semaphores> Gate for Strict<S> {
+    #[inline]
     fn acquire<V: View>(
         &mut self,
         view: &mut V,
@@ -195,6 +196,7 @@ impl<S: Semaphores> Gate for Strict<S> {
         }
     }
 
+    #[inline]
     fn post<V: View>(&mut self, _: &V, count: u32) -> Result<(), Fault> {
         // At most the slot count, 16384.
         self.semaphores
