@@ -30,6 +30,8 @@ pub struct Consumer {
     ended: Option<u64>,
     /// Where the messages of the batch in hand stand, with their lengths.
     parts: Vec<(Place, u32)>,
+    /// Where the next message stands if the producer goes round the slots in order: a guess.
+    next_slot: u32,
     link: Link,
 }
 
@@ -80,6 +82,10 @@ impl View for ConsumerView {
         distance(self.tail, self.head, slot_count).unwrap_or(0)
     }
 
+    fn slot_count(&self) -> u32 {
+        self.ring.geometry().slot_count()
+    }
+
     fn peer_word(&self) -> Word {
         self.ring.word(Role::Producer)
     }
@@ -118,6 +124,7 @@ impl Consumer {
             handed_out: redelivered_before,
             ended: None,
             parts: Vec::new(),
+            next_slot: 0,
             link,
         }
     }
@@ -146,8 +153,12 @@ impl Consumer {
         if granted == 0 {
             return Ok(None);
         }
+        self.view.ring.prefetch(self.next_slot);
         let described = self.view.ring.described(self.view.head);
         let (place, length) = described.map_err(Fault::from)?;
+        if let Place::Slot(slot) = place {
+            self.next_slot = slot.wrapping_add(1);
+        }
         self.hand_out(1);
         Ok(Some(Message {
             consumer: self,

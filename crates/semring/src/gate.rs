@@ -62,6 +62,9 @@ pub(crate) trait View {
     /// Returns the same as when last looked at: at most as many as there are.
     fn known(&self) -> u32;
 
+    /// Returns the number of slots, the most that [`ready`](Self::ready) can return.
+    fn slot_count(&self) -> u32;
+
     /// Loads the peer's epoch and state in one step.
     fn peer_word(&self) -> Word;
 

@@ -78,6 +78,10 @@ impl View for ProducerView {
             .saturating_sub(self.lent)
     }
 
+    fn slot_count(&self) -> u32 {
+        self.ring.geometry().slot_count()
+    }
+
     fn peer_word(&self) -> Word {
         self.ring.word(Role::Consumer)
     }

@@ -10,6 +10,8 @@
 //! each message, so where it can, the sleeper pays for both, with `membarrier`, and the publisher says in
 //! the segment that it may ([`barrier`]); where it cannot, the publisher fences.
 
+mod rest;
+
 use std::hint;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -20,6 +22,8 @@ use crate::error::{Corrupt, Fault, Role, Stop};
 use crate::gate::{Gate, Reported, Verdict, View, judge};
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 use crate::sync::fence;
+
+use rest::Rest;
 
 /// How long to spin before sleeping: about what a wake-up costs. With less, both sides can lock into
 /// sleeping through each other's wake-ups.
@@ -42,6 +46,8 @@ pub(crate) struct Adaptive<S> {
     /// Units on their way that this side did not stay to take.
     owed: u32,
     reported: Reported,
+    /// How long to leave the peer alone before looking again.
+    rest: Rest,
 }
 
 impl<S: Semaphores> Adaptive<S> {
@@ -59,6 +65,7 @@ impl<S: Semaphores> Adaptive<S> {
             registered,
             owed: 0,
             reported,
+            rest: Rest::none(),
         }
     }
 
@@ -87,7 +94,7 @@ impl<S: Semaphores> Adaptive<S> {
         more_than: u32,
         deadline: Deadline,
     ) -> Result<(), Stop> {
-        if spin(view, more_than, deadline)? {
+        if self.spin(view, more_than, deadline)? {
             return Ok(());
         }
         match self.sleep_until(view, more_than, deadline) {
@@ -98,6 +105,37 @@ impl<S: Semaphores> Adaptive<S> {
                 Ok(())
             }
             result => result,
+        }
+    }
+
+    /// Looks again and again for as long as a wake-up costs. True when there is more than so many to go
+    /// on with.
+    fn spin(
+        &mut self,
+        view: &mut impl View,
+        more_than: u32,
+        deadline: Deadline,
+    ) -> Result<bool, Corrupt> {
+        // The model checker tries every order anyway.
+        if cfg!(loom) {
+            return Ok(false);
+        }
+        self.rest.take();
+        let mut until = None;
+        loop {
+            for _ in 0..LOOKS {
+                let ready = view.ready()?;
+                if ready > more_than {
+                    self.rest.learn(ready - more_than, view.slot_count());
+                    return Ok(true);
+                }
+                hint::spin_loop();
+            }
+            let now = Instant::now();
+            let over = deadline.remaining().is_some_and(|left| left.is_zero());
+            if over || now >= *until.get_or_insert(now + SPIN) {
+                return Ok(false);
+            }
         }
     }
 
@@ -200,29 +238,6 @@ enum Look {
     Go,
     /// Nothing, and nothing to report.
     Sleep,
-}
-
-/// Looks again and again for as long as a wake-up costs. True when there is more than so many to go on
-/// with.
-fn spin(view: &mut impl View, more_than: u32, deadline: Deadline) -> Result<bool, Corrupt> {
-    // The model checker tries every order anyway.
-    if cfg!(loom) {
-        return Ok(false);
-    }
-    let mut until = None;
-    loop {
-        for _ in 0..LOOKS {
-            if view.ready()? > more_than {
-                return Ok(true);
-            }
-            hint::spin_loop();
-        }
-        let now = Instant::now();
-        let over = deadline.remaining().is_some_and(|left| left.is_zero());
-        if over || now >= *until.get_or_insert(now + SPIN) {
-            return Ok(false);
-        }
-    }
 }
 
 /// Has the publishing peer's processor order its stores and loads, if it leaves that to us; returns

@@ -40,6 +40,10 @@ impl<const CONSUMER: bool> View for Peer<CONSUMER> {
         unreachable!()
     }
 
+    fn slot_count(&self) -> u32 {
+        64
+    }
+
     fn peer_word(&self) -> Word {
         let look = self.looks.replace(self.looks.get() + 1);
         Word::from_bits(

@@ -148,6 +148,10 @@ impl View for Messages {
         self.known
     }
 
+    fn slot_count(&self) -> u32 {
+        64
+    }
+
     fn peer_word(&self) -> Word {
         self.word
     }

@@ -126,6 +126,10 @@ impl View for Looks {
         unreachable!()
     }
 
+    fn slot_count(&self) -> u32 {
+        64
+    }
+
     fn peer_word(&self) -> Word {
         Word::from_bits(0).attached_next()
     }
