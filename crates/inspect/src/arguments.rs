@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::doctor::Part;
+
 /// Looks after the channels of this machine, and the programs that use them.
 #[derive(Debug, Parser)]
 #[command(name = "semring", version, max_term_width = 100)]
@@ -20,7 +22,28 @@ pub enum Task {
     /// Make shell completions or manual pages
     #[command(subcommand, after_help = EXAMPLES)]
     Generate(Generate),
+    /// Check that this machine and its kernel give what channels need
+    #[command(after_help = DOCTOR)]
+    Doctor {
+        /// Print what was found as one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Play a part in a check: for `doctor` alone
+    #[command(subcommand, hide = true)]
+    Part(Part),
 }
+
+const DOCTOR: &str = "\
+Each check ends with pass, warn or FAIL, what was found, and what to do about it. Those of the
+kernel's behaviour run in processes of their own, on objects that nobody else sees and that are
+removed afterwards; none takes longer than ten seconds.
+
+Exit code: 0 when all checks pass or warn, 1 when one fails.
+
+Examples:
+  semring doctor
+  semring doctor --json | jq '.checks[] | select(.outcome != \"pass\")'";
 
 const EXAMPLES: &str = "\
 Examples:
