@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::doctor::Part;
-
 /// Looks after the channels of this machine, and the programs that use them.
 #[derive(Debug, Parser)]
 #[command(name = "semring", version, max_term_width = 100)]
@@ -29,9 +27,6 @@ pub enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Play a part in a check: for `doctor` alone
-    #[command(subcommand, hide = true)]
-    Part(Part),
 }
 
 const DOCTOR: &str = "\

@@ -22,11 +22,13 @@ use clap::Parser as _;
 use arguments::{Arguments, Task};
 
 fn main() -> ExitCode {
+    if let Some(part) = doctor::Part::asked_for() {
+        return semring_cli::finish("semring", doctor::play(&part));
+    }
     let arguments = Arguments::parse();
     let result = match arguments.task {
         Task::Generate(what) => generate::run(&what),
         Task::Doctor { json } => doctor::run(json),
-        Task::Part(part) => doctor::play(&part),
     };
     semring_cli::finish("semring", result)
 }

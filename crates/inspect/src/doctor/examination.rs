@@ -1,7 +1,7 @@
 //! A check in a process of its own, which ends in time or is ended.
 
 use std::io::Read as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -13,6 +13,7 @@ use super::check::{Check, Needs};
 use super::finding::Finding;
 use super::kernel::SEMAPHORES;
 use super::memory::BYTES;
+use super::part;
 
 /// How long a check may take: the longest wait inside one is half of it.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -90,11 +91,9 @@ struct Examiner(Child);
 
 impl Examiner {
     fn start(check: Check, objects: &Objects) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
         let value = check.to_possible_value();
-        let mut command = Command::new(program);
-        command.args(["part", "check"]);
-        command.arg(value.as_ref().map_or("", |value| value.get_name()));
+        let name = value.as_ref().map_or("", |value| value.get_name());
+        let mut command = part::copy(&["check", name])?;
         if let Some(set) = objects.set {
             command.arg(format!("--set={}", set.id()));
         }
@@ -150,6 +149,8 @@ impl Drop for Examiner {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::super::finding::Outcome;
     use super::*;
 

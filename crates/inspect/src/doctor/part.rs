@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Subcommand;
+use clap::Parser;
 use sysv_ipc::{Segment, SemaphoreSet};
 
 use super::check::Check;
@@ -14,8 +14,12 @@ use super::kernel::{CLAIM, LEAVE};
 /// What a holder writes when it holds the role.
 const READY: u8 = b'!';
 
+/// The first argument of a process that plays a part. It is not among the program's subcommands, since
+/// completions offer even those that are hidden.
+const PART: &str = "part";
+
 /// Says which part a process plays.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Parser)]
 pub enum Part {
     /// Do one check, and print what it found as JSON
     Check {
@@ -44,6 +48,15 @@ pub enum Part {
     },
     /// Live until standard input ends
     Live,
+}
+
+impl Part {
+    /// Returns the part that this process was started to play; none in a program that a user started.
+    pub fn asked_for() -> Option<Self> {
+        let mut words = std::env::args_os().skip(1).peekable();
+        words.next_if(|word| word == PART)?;
+        Some(Self::parse_from(std::iter::once(PART.into()).chain(words)))
+    }
 }
 
 /// Plays a part.
@@ -90,9 +103,14 @@ fn live() -> Result<()> {
 }
 
 /// Prepares this program to play a part.
-fn copy(part: &[&str]) -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("part").args(part);
+///
+/// # Errors
+///
+/// When it cannot find its own file.
+pub fn copy(part: &[&str]) -> Result<Command> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let mut command = Command::new(program);
+    command.arg(PART).args(part);
     Ok(command)
 }
 
