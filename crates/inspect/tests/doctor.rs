@@ -211,16 +211,26 @@ fn a_kernel_without_what_the_protocol_rests_on_fails() {
     let Some(library) = bad_kernel(&folder) else {
         return;
     };
-    for (defect, failing) in [
-        ("does-nothing", &OPERATING[..]),
-        ("no-undo", &["death notice", "undo and fork"]),
-        ("one-by-one", &["several operations"]),
+    for (defect, failing, words) in [
+        (
+            "does-nothing",
+            &OPERATING[..],
+            "[0, 0, 0, 0, 0] in place of",
+        ),
+        ("no-undo", &["death notice", "undo and fork"], "woke nobody"),
+        (
+            "one-by-one",
+            &["several operations"],
+            "[0, 1, 1, 0, 0] in place of",
+        ),
     ] {
         let preload = format!("export DEFECT={defect} LD_PRELOAD={}", library.display());
         let Some(answer) = doctor(&preload) else {
             return;
         };
         assert_eq!(answer.failed(), failing, "{defect}: {:?}", answer.checks);
+        let found = answer.text(failing[0], "found");
+        assert!(found.contains(words), "{defect}: {found}");
         for name in failing {
             assert!(answer.text(name, "remedy").contains("outside the sandbox"));
         }

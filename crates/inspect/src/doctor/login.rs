@@ -45,7 +45,9 @@ fn judge(root: &Path, user: u32, name: Option<&str>) -> Finding {
         return Finding::pass(format!("on ({source}), which spares {name}, who lingers"));
     }
     Finding::warn(
-        format!("on ({source}): channels of {name} (uid {user}) are removed at the last logout"),
+        format!(
+            "on ({source}): {name}'s last logout takes the semaphores even of running channels"
+        ),
         format!(
             "sudo loginctl enable-linger {name}, or RemoveIPC=no in /etc/systemd/logind.conf, then \
              sudo systemctl restart systemd-logind"
@@ -208,7 +210,7 @@ mod tests {
                 off_by.is_some(),
                 "{files:?}"
             );
-            let words = off_by.unwrap_or("removed at the last logout");
+            let words = off_by.unwrap_or("last logout takes the semaphores");
             assert!(finding.found.contains(words), "{finding:?} of {files:?}");
         }
     }
