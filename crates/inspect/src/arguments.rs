@@ -34,7 +34,8 @@ Each check ends with pass, warn or FAIL, what was found, and what to do about it
 kernel's behaviour run in processes of their own, on objects that nobody else sees and that are
 removed afterwards; none takes longer than ten seconds.
 
-Exit code: 0 when all checks pass or warn, 1 when one fails.
+Exit code: 0 when all checks pass or warn, 1 when one fails. In JSON each of `checks` has name,
+area (machine, kernel), outcome (pass, warn, fail), found, and remedy (null when it passes).
 
 Examples:
   semring doctor

@@ -166,7 +166,7 @@ fn a_limit_that_is_nearly_used_up_is_a_warning_and_then_a_failure() {
     assert_eq!(untried, "not tried: shmget was refused (ENOSPC)");
     let remedy = answer.text("removed segment", "remedy");
     assert_eq!(remedy, "mend what failed above first");
-    assert_eq!(answer.text("death notice", "outcome"), "pass");
+    assert_eq!(answer.text("removed set", "outcome"), "pass");
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn an_interrupted_check_leaves_nothing() {
     // Without undo, the death notice is waited for in vain, for seconds.
     let script = format!(
         "DEFECT=no-undo LD_PRELOAD={} semring doctor > {output} & doctor=$!
-         until grep -q 'several operations' {output}; do sleep 0.01; done
+         until grep -qs 'several operations' {output}; do sleep 0.01; done
          until ipcs -s | grep -q 600; do sleep 0.01; done
          kill -TERM $doctor; wait $doctor; echo $?; ipcs -m -s | grep -c 600; ipcs | grep 600",
         library.display(),
@@ -273,7 +273,7 @@ fn people_read_lines_with_remedies_and_a_sum() {
         "This machine\n  pass  kernel.sem              0 of 32000 sets",
         "\n  FAIL  kernel.shm_rmid_forced  1: a segment",
         "→ sudo sysctl --write kernel.shm_rmid_forced=0\n",
-        "\n  pass  death notice            SIGKILL freed the role",
+        "\n  pass  death notice            SIGKILL detached memory",
         "1 warn, 2 fail\n0\n",
     ] {
         assert!(said.contains(words), "{words:?} in {said}");

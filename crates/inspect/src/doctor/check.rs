@@ -37,7 +37,7 @@ pub enum Check {
     ZeroAtBirth,
     /// Several operations on one semaphore in one call, all or none
     SeveralOperations,
-    /// The death of a process frees its role and wakes who waits
+    /// The death of a process detaches its memory, frees its role and wakes who waits, in this order
     DeathNotice,
     /// A child process neither gives back nor keeps its parent's role
     UndoAndFork,
@@ -114,9 +114,8 @@ impl Check {
             | Self::LoginManager
             | Self::Membarrier
             | Self::HugePages => Needs::Nothing,
-            Self::ZeroAtBirth => Needs::Both,
+            Self::ZeroAtBirth | Self::DeathNotice => Needs::Both,
             Self::SeveralOperations
-            | Self::DeathNotice
             | Self::UndoAndFork
             | Self::UndoAndThreads
             | Self::LeavingInOrder
@@ -149,7 +148,7 @@ impl Check {
             Self::HugePages => processors::huge_pages(),
             Self::ZeroAtBirth => shown(kernel::zero_at_birth(set, segment), NOT_LINUX),
             Self::SeveralOperations => shown(kernel::several_operations(set), NOT_LINUX),
-            Self::DeathNotice => shown(kernel::death_notice(set), NOT_LINUX),
+            Self::DeathNotice => shown(kernel::death_notice(set, segment), NOT_LINUX),
             Self::UndoAndFork => shown(kernel::undo_and_fork(set), NOT_LINUX),
             Self::UndoAndThreads => shown(kernel::undo_and_threads(set), NOT_LINUX),
             Self::LeavingInOrder => shown(kernel::leaving_in_order(set), NOT_LINUX),

@@ -63,9 +63,13 @@ pub fn several_operations(set: SemaphoreSet) -> Result<String> {
     Ok("four operations in one call, two on one semaphore: all done, or none".into())
 }
 
-pub fn death_notice(set: SemaphoreSet) -> Result<String> {
-    let mut holder = Holder::start(set, false)?;
-    let sleeper = Sleeper::start(set)?;
+pub fn death_notice(set: SemaphoreSet, segment: Segment) -> Result<String> {
+    let mut holder = Holder::start(set, segment)?;
+    let sleeper = Sleeper::start(set, Some(segment))?;
+    ensure!(
+        segment.stat()?.attached == 1,
+        "a process attached a segment, which counts none"
+    );
     let killed_at = Instant::now();
     holder.kill()?;
     let woken = sleeper.woken()?;
@@ -79,15 +83,19 @@ pub fn death_notice(set: SemaphoreSet) -> Result<String> {
         woken.role_was_free,
         "who was woken by a death found the role still held"
     );
+    ensure!(
+        woken.attached == 0,
+        "who was woken by a death found the dead still attached"
+    );
     let after = woken.at.saturating_duration_since(killed_at);
     Ok(format!(
-        "SIGKILL freed the role and woke who waited, {:.2} ms later",
+        "SIGKILL detached memory, freed the role, woke who waited: {:.2} ms",
         after.as_secs_f64() * 1e3
     ))
 }
 
 pub fn undo_and_fork(set: SemaphoreSet) -> Result<String> {
-    let mut holder = Holder::start(set, true)?;
+    let mut holder = Holder::start_with_children(set)?;
     ensure!(
         !role_is_free(set)?,
         "a child that ended gave back its parent's role"
@@ -146,7 +154,7 @@ pub fn ceiling(set: SemaphoreSet) -> Result<String> {
 }
 
 pub fn removed_set(set: SemaphoreSet) -> Result<String> {
-    let sleeper = Sleeper::start(set)?;
+    let sleeper = Sleeper::start(set, None)?;
     set.remove()?;
     match sleeper.woken()?.result {
         Err(error) if error.kind() == ErrorKind::Removed => {}
@@ -188,17 +196,22 @@ struct Woken {
     result: Result<(), Error>,
     at: Instant,
     role_was_free: bool,
+    /// Attachments of the segment it looked at.
+    attached: u64,
 }
 
 impl Sleeper {
-    /// Starts it, and returns once it sleeps.
-    fn start(set: SemaphoreSet) -> Result<Self> {
+    /// Starts it, and returns once it sleeps. Awake, it looks at role and segment at once.
+    fn start(set: SemaphoreSet, segment: Option<Segment>) -> Result<Self> {
         let sleeper = thread::spawn(move || {
             let result = set.operate_within(&[Operation::take(FULL, 1)], PATIENCE);
             Woken {
                 result,
                 at: Instant::now(),
                 role_was_free: role_is_free(set).unwrap_or(false),
+                attached: segment
+                    .and_then(|segment| segment.stat().ok())
+                    .map_or(0, |stat| stat.attached),
             }
         });
         let started = Instant::now();

@@ -37,6 +37,9 @@ pub enum Part {
     Hold {
         /// The set
         set: i32,
+        /// Before that, attach this segment
+        #[arg(long)]
+        segment: Option<i32>,
         /// Before that, start a child that ends, and one that lives
         #[arg(long)]
         children: bool,
@@ -74,7 +77,11 @@ pub fn play(part: &Part) -> Result<()> {
             let finding = check.perform(SemaphoreSet::from_id(set), Segment::from_id(segment));
             serde_json::to_writer(io::stdout(), &finding).context("cannot hand in the finding")
         }
-        Part::Hold { set, children } => hold(SemaphoreSet::from_id(set), children),
+        Part::Hold {
+            set,
+            segment,
+            children,
+        } => hold(set, segment, children),
         Part::Leave { set } => {
             let set = SemaphoreSet::from_id(set);
             set.operate(&CLAIM)?;
@@ -84,8 +91,10 @@ pub fn play(part: &Part) -> Result<()> {
     }
 }
 
-fn hold(set: SemaphoreSet, children: bool) -> Result<()> {
-    set.operate(&CLAIM)?;
+fn hold(set: i32, segment: Option<i32>, children: bool) -> Result<()> {
+    let attached = segment.map(Segment::from_id).map(Segment::attach);
+    let _memory = attached.transpose()?;
+    SemaphoreSet::from_id(set).operate(&CLAIM)?;
     if children {
         let ended = copy(&["live"])?.stdin(Stdio::null()).status()?;
         ensure!(ended.success(), "a child ended with {ended}");
@@ -145,16 +154,23 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Starts the process, with children or not, and returns once it holds the role.
+    /// Starts a process that attaches `segment`, and returns once it holds the role on `set`.
     ///
     /// # Errors
     ///
-    /// When it cannot be started, or the kernel refused it the role.
-    pub fn start(set: SemaphoreSet, children: bool) -> Result<Self> {
-        let mut command = copy(&["hold", &set.id().to_string()])?;
-        if children {
-            command.arg("--children");
-        }
+    /// When it cannot be started, or the kernel refused it one of the two.
+    pub fn start(set: SemaphoreSet, segment: Segment) -> Result<Self> {
+        Self::start_with(set, &format!("--segment={}", segment.id()))
+    }
+
+    /// Starts a process that has had a child and has another, and returns once it holds the role on
+    /// `set`. Errors as of [`start`](Self::start).
+    pub fn start_with_children(set: SemaphoreSet) -> Result<Self> {
+        Self::start_with(set, "--children")
+    }
+
+    fn start_with(set: SemaphoreSet, option: &str) -> Result<Self> {
+        let mut command = copy(&["hold", &set.id().to_string(), option])?;
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
