@@ -96,7 +96,7 @@ impl Report {
                 finding.found
             ))?;
             if let Some(remedy) = &finding.remedy {
-                self.print(format_args!("  {:width$}        → {remedy}", ""))?;
+                self.print(format_args!("        → {remedy}"))?;
             }
         }
         self.found.push((check, finding));
@@ -149,6 +149,13 @@ impl Report {
             }
             result => result.context("cannot write to standard output"),
         }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        // Also where a signal ends it amid a check.
+        self.spinner.finish_and_clear();
     }
 }
 
