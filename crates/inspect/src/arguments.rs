@@ -20,7 +20,26 @@ pub enum Task {
     /// Make shell completions or manual pages
     #[command(subcommand, after_help = EXAMPLES)]
     Generate(Generate),
+    /// Check that this machine and its kernel give what channels need
+    #[command(after_help = DOCTOR)]
+    Doctor {
+        /// Print what was found as one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
+
+const DOCTOR: &str = "\
+Each check ends with pass, warn or FAIL, what was found, and what to do about it. Those of the
+kernel's behaviour run in processes of their own, on objects that nobody else sees and that are
+removed afterwards; none takes longer than ten seconds.
+
+Exit code: 0 when all checks pass or warn, 1 when one fails. In JSON each of `checks` has name,
+area (machine, kernel), outcome (pass, warn, fail), found, and remedy (null when it passes).
+
+Examples:
+  semring doctor
+  semring doctor --json | jq '.checks[] | select(.outcome != \"pass\")'";
 
 const EXAMPLES: &str = "\
 Examples:

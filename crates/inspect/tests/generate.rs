@@ -76,3 +76,13 @@ fn a_folder_that_cannot_be_made_is_named() {
         "{words}"
     );
 }
+
+#[test]
+fn what_is_for_the_program_itself_is_not_offered() {
+    for shell in ["bash", "fish"] {
+        let made = semring(&["generate", "completions", shell, "semring"]);
+        let script = String::from_utf8(made.stdout).unwrap();
+        let mut words = script.split(|c: char| !c.is_ascii_alphanumeric());
+        assert!(script.contains("doctor") && words.all(|word| word != "part"));
+    }
+}
