@@ -98,13 +98,22 @@ impl Mapping {
 pub(crate) struct Ring {
     mapping: Mapping,
     geometry: Geometry,
+    /// Bytes before the slots, as the geometry says.
+    slots_offset: usize,
+    /// Bytes from one slot to the next, likewise.
+    slot_stride: usize,
 }
 
 impl Ring {
     /// Makes a ring of memory that is at least as long as the geometry says, or returns nothing.
     pub(crate) fn new(mapping: Mapping, geometry: Geometry) -> Option<Self> {
         let fits = mapping.bytes() >= geometry.segment_bytes();
-        fits.then_some(Self { mapping, geometry })
+        fits.then_some(Self {
+            mapping,
+            geometry,
+            slots_offset: to_usize(geometry.slots_offset()),
+            slot_stride: to_usize(geometry.slot_stride()),
+        })
     }
 
     #[inline]
@@ -260,11 +269,11 @@ impl Ring {
                 (unsafe { self.start().add(offset) }, INLINE_BYTES)
             }
             Place::Slot(slot) => {
-                let slot = u64::from(index(slot.into(), self.geometry.slot_count()));
-                let offset = self.geometry.slots_offset() + slot * self.geometry.slot_stride();
+                let slot = index(slot.into(), self.geometry.slot_count()) as usize;
+                let offset = self.slots_offset + slot * self.slot_stride;
                 // SAFETY: the slot's number is below the slot count, and the geometry, checked
                 // against the length of the memory, ends after the last slot.
-                let start = unsafe { self.start().add(to_usize(offset)) };
+                let start = unsafe { self.start().add(offset) };
                 (start, to_usize(self.geometry.slot_bytes()))
             }
         }
