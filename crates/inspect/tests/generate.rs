@@ -72,7 +72,31 @@ fn a_folder_that_cannot_be_made_is_named() {
     assert_eq!(made.status.code(), Some(1));
     let words = String::from_utf8(made.stderr).unwrap();
     assert!(
-        words.contains("semring: cannot make /dev/null/man: Not a directory"),
+        words.contains(
+            "semring: cannot make /dev/null/man: Not a directory (os error 20); check the name"
+        ),
         "{words}"
     );
+}
+
+#[test]
+fn what_cannot_be_written_is_named() {
+    let made = semring(&["generate", "man", "--folder", "/proc"]);
+    assert_eq!(made.status.code(), Some(1));
+    let words = String::from_utf8(made.stderr).unwrap();
+    let start = "semring: cannot write manual pages to /proc: ";
+    assert!(words.starts_with(start), "{words}");
+    assert!(words.ends_with("; check the name\n"), "{words}");
+
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let made = Command::new(env!("CARGO_BIN_EXE_semring"))
+        .args(["generate", "completions", "bash", "writer"])
+        .stdout(full.unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(made.status.code(), Some(1));
+    let words = String::from_utf8(made.stderr).unwrap();
+    let all = "semring: cannot write to standard output: No space left on device (os error 28); make \
+               room, see `df`\n";
+    assert_eq!(words, all);
 }

@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-use common::{EMPTY, FULL, HEAD, Place, TAIL, assert_same, pseudo_random, skip, wait_until};
+use common::{
+    EMPTY, FULL, HEAD, Place, TAIL, assert_same, program_with, pseudo_random, skip, wait_until,
+};
 use nix::sys::signal::Signal;
 use semring::{Address, Channel, Framing, Mode};
 use sysv_ipc::{Segment, SemaphoreSet};
@@ -92,7 +94,14 @@ fn a_message_that_is_none_of_the_demonstrations() {
     let mut producer = channel.producer().unwrap();
     producer.send(b"abc").unwrap();
     let reader = place.run(&mut place.reader(""));
-    reader.assert_error(1, &["message 0 has no counter", "1 message waits in "]);
+    reader.assert_error(
+        1,
+        &[
+            "message 0 has no counter",
+            "another program writes to this channel; use `--channel` with another name",
+            "1 message waits in ",
+        ],
+    );
     assert_eq!(place.position(HEAD), 0, "it is not acknowledged");
     drop(producer);
 }
@@ -280,6 +289,64 @@ fn more_messages_than_the_counter_holds() {
     let ended = place.run(&mut place.writer("--count 2147483648"));
     ended.assert_code(2);
     assert!(ended.stderr.contains("2147483648"), "{:?}", ended.stderr);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn another_users_channel_that_is_not_there_yet() {
+    let place = Place::new("not-ours");
+    let theirs = format!("{NOBODY}/{}", place.name);
+    let ended =
+        place.run(program_with(common::writer(), "--timeout 1200ms --channel").arg(&theirs));
+    ended.assert_error(4, &["there is no such channel; start the writer"]);
+    let key = Address::named_by(NOBODY, &place.name).unwrap().key();
+    let note = format!(
+        "writer: waiting for channel {theirs:?} (key {key}) to appear: its owner has yet to create it"
+    );
+    assert!(ended.stderr.contains(&note), "{:?}", ended.stderr);
+}
+
+#[test]
+fn a_channel_of_a_program_of_ones_own() {
+    let place = Place::new("own-program");
+    let channel = Channel::new(Address::named(&place.name).unwrap());
+    let producer = channel.producer().unwrap();
+    for (mut command, asked) in [
+        (place.reader("-o -"), "raw, lines or length"),
+        (place.reader(""), "demo"),
+    ] {
+        let words = format!(
+            "it has framing messages, you asked for {asked}: it is another program's, or `--channel` \
+             with another name"
+        );
+        place.run(&mut command).assert_error(5, &[&words]);
+    }
+    drop(producer);
+}
+
+/// Whoever holds on to the segment notices by the next step; until then it cannot be taken over.
+#[test]
+fn a_set_that_was_removed_under_others() {
+    let place = Place::new("set-removed");
+    let input = place.file("input", b"x");
+    place
+        .run(&mut place.writer_of(&input, "--no-linger"))
+        .assert_code(0);
+    let attached = place.segment().unwrap().attach().unwrap();
+    place.set().unwrap().remove().unwrap();
+    let words = [
+        "its semaphore set was removed (`ipcrm -s`",
+        "while 1 other",
+        "try again then",
+    ];
+    place
+        .run(&mut place.writer_of(&input, ""))
+        .assert_error(5, &words);
+    drop(attached);
+    place
+        .run(&mut place.writer_of(&input, "--no-linger"))
+        .assert_code(0);
+    place.run(&mut place.reader("-o -")).assert_code(0);
     place.assert_nothing_left();
 }
 

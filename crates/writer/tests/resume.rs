@@ -203,9 +203,21 @@ fn what_somebody_changed_is_not_resumed() {
     let record = fs::read(record_of(&place)).unwrap();
     fs::remove_file(record_of(&place)).unwrap();
     assert_refused(&place, &output, &["nothing is recorded of it"]);
-    fs::write(record_of(&place), b"[section]\nname = 1\n").unwrap();
-    let reader = place.run(&mut place.reader_into(&output, "--resume"));
-    reader.assert_error(5, &["is not a record of positions", "move it away"]);
+    for foreign in [&b"[section]\nname = 1\n"[..], b"\xff\xfe"] {
+        fs::write(record_of(&place), foreign).unwrap();
+        for options in ["--resume", ""] {
+            let reader = place.run(&mut place.reader_into(&output, options));
+            reader.assert_error(5, &["is not a record of positions", "move it away"]);
+        }
+    }
+    let ahead = String::from_utf8(record.clone()).unwrap();
+    let ahead = ahead.replace(
+        " position 0000000000000000000",
+        " position 0000000000000000007",
+    );
+    assert_ne!(ahead.as_bytes(), record);
+    fs::write(record_of(&place), ahead).unwrap();
+    assert_refused(&place, &output, &["more than were ever sent"]);
     fs::write(record_of(&place), &record).unwrap();
     drop(writer);
 }
