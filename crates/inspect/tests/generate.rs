@@ -40,12 +40,17 @@ fn bash_accepts_the_completions_and_offers_options() {
 
 #[test]
 fn every_shell_has_completions() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+    for (shell, words) in [
+        ("bash", "complete -F _reader"),
+        ("zsh", "#compdef reader"),
+        ("fish", "complete -c reader"),
+        ("elvish", "set edit:completion:arg-completer[reader]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
         let made = semring(&["generate", "completions", shell, "reader"]);
-        assert!(
-            String::from_utf8(made.stdout).unwrap().contains("resume"),
-            "{shell}"
-        );
+        let script = String::from_utf8(made.stdout).unwrap();
+        assert!(script.contains("resume"), "{shell}");
+        assert!(script.contains(words), "{words:?} for {shell}");
     }
 }
 

@@ -6,10 +6,12 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::{
-    EMPTY, FULL, HEAD, Place, TAIL, assert_same, program_with, pseudo_random, skip, wait_until,
+    EMPTY, FULL, HEAD, Place, TAIL, assert_same, copy_program, program_with, pseudo_random, skip,
+    wait_until,
 };
 use nix::sys::signal::Signal;
 use semring::{Address, Channel, Framing, Mode};
@@ -106,12 +108,19 @@ fn a_message_that_is_none_of_the_demonstrations() {
     drop(producer);
 }
 
-fn as_nobody(command: &mut Command) -> Option<&mut Command> {
+/// A copy of a program that another user runs on this channel; none where we cannot become one.
+fn as_nobody(place: &Place, program: &Path) -> Option<Command> {
     if !nix::unistd::geteuid().is_root() {
         skip("needs root, to become another user");
         return None;
     }
-    Some(command.uid(NOBODY).gid(NOBODY))
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = place.path("program");
+    copy_program(program, &copy);
+    let mut command = Command::new(copy);
+    command.uid(NOBODY).gid(NOBODY).stdin(Stdio::null());
+    command.args(["--channel", &place.name]);
+    Some(command)
 }
 
 /// Without a place for the record a file can be written, but not resumed.
@@ -120,32 +129,20 @@ fn a_folder_in_which_nothing_can_be_recorded() {
     let place = Place::new("no-record");
     let output = place.file("output", b"");
     fs::set_permissions(&output, fs::Permissions::from_mode(0o666)).unwrap();
-    fs::set_permissions(output.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
-    // The programs must be where the other user may run them.
-    let Ok(reader) = fs::copy(common::reader(), "/tmp/semring-test-reader") else {
-        return skip("cannot copy the reader to /tmp");
-    };
-    assert!(reader > 0);
-    let mut command = Command::new("/tmp/semring-test-reader");
-    command
-        .args(["--slots", "4", "--resume", "-o"])
-        .arg(&output);
-    command
-        .args(["--channel", &place.name])
-        .stdin(Stdio::null());
-    let Some(command) = as_nobody(&mut command) else {
+    let Some(mut command) = as_nobody(&place, common::reader()) else {
         return;
     };
-    let ended = place.run(command);
-    let _ = fs::remove_file("/tmp/semring-test-reader");
-    ended.assert_error(
-        1,
-        &[
-            "cannot record positions in ",
-            "output.semring",
-            "Permission denied",
-        ],
+    let ended = place.run(
+        command
+            .args(["--slots", "4", "--resume", "-o"])
+            .arg(&output),
     );
+    let words = format!(
+        "reader: cannot record positions in {}.semring: Permission denied (os error 13); see who may \
+         with `ls -ld`",
+        output.display()
+    );
+    ended.assert_error(1, &[&words]);
     place.assert_nothing_left();
 }
 
@@ -154,19 +151,15 @@ fn a_file_that_may_not_be_read() {
     let place = Place::new("no-permission");
     let input = place.file("input", b"secret");
     fs::set_permissions(&input, fs::Permissions::from_mode(0o000)).unwrap();
-    fs::set_permissions(input.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::copy(common::writer(), "/tmp/semring-test-writer").unwrap();
-    let mut command = Command::new("/tmp/semring-test-writer");
-    command
-        .arg(&input)
-        .args(["--channel", &place.name])
-        .stdin(Stdio::null());
-    let Some(command) = as_nobody(&mut command) else {
+    let Some(mut command) = as_nobody(&place, common::writer()) else {
         return;
     };
-    let ended = place.run(command);
-    let _ = fs::remove_file("/tmp/semring-test-writer");
-    ended.assert_error(1, &["writer: cannot open ", "input: Permission denied"]);
+    let ended = place.run(command.arg(&input));
+    let words = format!(
+        "writer: cannot open {}: Permission denied (os error 13); see who may with `ls -ld`",
+        input.display()
+    );
+    ended.assert_error(1, &[&words]);
     place.assert_nothing_left();
 }
 
