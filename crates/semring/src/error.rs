@@ -295,7 +295,10 @@ impl From<RecvError> for TryRecvError {
 #[non_exhaustive]
 pub enum RecvIntoError {
     /// The message is longer than the buffer; it was put back and comes again.
-    #[error("the message has {message_bytes} bytes, the buffer only {buffer_bytes}")]
+    #[error(
+        "the message has {message_bytes} bytes, the buffer only {buffer_bytes}; it comes again, into a \
+         larger one"
+    )]
     TooSmall {
         /// Bytes in the message.
         message_bytes: usize,
