@@ -4,6 +4,7 @@ use anyhow::{Error, Result};
 use semring::{CloseOutcome, Consumer, Fault, Key, Link, Producer, Role};
 
 use crate::exit::{Explained, exit_of};
+use crate::remedy::remedy;
 
 /// Says which channel was left, and what that did to it.
 #[derive(Debug)]
@@ -163,10 +164,14 @@ impl Farewell {
         if error.is::<crate::OutputClosed>() {
             return crate::OutputClosed.into();
         }
-        let text = match self.left() {
-            Some(left) => format!("{error:#} (key {}); {left}", self.key),
+        let mut text = match self.left() {
+            Some(_) => format!("{error:#} (key {})", self.key),
             None => format!("{error:#} ({}, key {})", self.channel, self.key),
         };
+        let remedy = remedy(error).map(str::to_owned);
+        for next in remedy.into_iter().chain(self.left()) {
+            text = format!("{text}; {next}");
+        }
         let exit = exit_of(error);
         Explained { text, exit }.into()
     }

@@ -20,6 +20,7 @@ mod leaving;
 mod log;
 mod output;
 mod program;
+mod remedy;
 mod report;
 mod signals;
 mod story;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Error, Result, bail};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
@@ -103,7 +103,7 @@ impl Output {
         let mut waits = Some(waits);
         let file = loop {
             match options.open(path) {
-                Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+                Err(error) if is_unread_pipe(&error, path) => {
                     if let Some(waits) = waits.take() {
                         waits();
                     }
@@ -160,10 +160,7 @@ impl Output {
                 self.file.write_vectored(parts)
             };
             match result {
-                Ok(0) => {
-                    return Err(Error::from(io::Error::from(ErrorKind::WriteZero)))
-                        .context("cannot write");
-                }
+                Ok(0) => bail!("cannot write: it takes nothing; name another output"),
                 Ok(bytes) => return Ok(bytes),
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
@@ -188,6 +185,13 @@ impl Output {
             .map_err(|unwritten| unwritten.reason)
             .context("standard output")
     }
+}
+
+/// Tells whether opening failed since nobody has the other end of a named pipe. Of a socket and of a
+/// device that is not there the kernel says the same, and nobody will come.
+fn is_unread_pipe(error: &io::Error, path: &Path) -> bool {
+    error.raw_os_error() == Some(Errno::ENXIO as i32)
+        && path.metadata().is_ok_and(|file| file.file_type().is_fifo())
 }
 
 /// Opened so, a descriptor refuses rather than blocks, and a terminal stays whose it was.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::arguments::SpeechArguments;
 use crate::exit::{Exit, exit_of};
 use crate::leaving::Farewell;
+use crate::remedy::told;
 use crate::{Interrupted, OutputClosed, Report, Signals, log};
 
 /// How often the progress bar moves, so that a stall shows.
@@ -169,7 +170,7 @@ impl Program {
             "exit": error.map_or(0, |error| exit_of(error).code()),
         });
         if let Some(error) = error {
-            figures["error"] = format!("{error:#}").into();
+            figures["error"] = told(error).into();
         }
         figures
     }
@@ -213,7 +214,7 @@ fn complain(name: &str, text: impl Display) {
 pub fn finish(name: &str, result: Result<()>) -> ExitCode {
     match result {
         Err(error) if !error.is::<OutputClosed>() => {
-            complain(name, format!("{error:#}"));
+            complain(name, told(&error));
             ExitCode::from(exit_of(&error).code())
         }
         _ => ExitCode::SUCCESS,

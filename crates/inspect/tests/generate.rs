@@ -40,12 +40,17 @@ fn bash_accepts_the_completions_and_offers_options() {
 
 #[test]
 fn every_shell_has_completions() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+    for (shell, words) in [
+        ("bash", "complete -F _reader"),
+        ("zsh", "#compdef reader"),
+        ("fish", "complete -c reader"),
+        ("elvish", "set edit:completion:arg-completer[reader]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
         let made = semring(&["generate", "completions", shell, "reader"]);
-        assert!(
-            String::from_utf8(made.stdout).unwrap().contains("resume"),
-            "{shell}"
-        );
+        let script = String::from_utf8(made.stdout).unwrap();
+        assert!(script.contains("resume"), "{shell}");
+        assert!(script.contains(words), "{words:?} for {shell}");
     }
 }
 
@@ -72,7 +77,9 @@ fn a_folder_that_cannot_be_made_is_named() {
     assert_eq!(made.status.code(), Some(1));
     let words = String::from_utf8(made.stderr).unwrap();
     assert!(
-        words.contains("semring: cannot make /dev/null/man: Not a directory"),
+        words.contains(
+            "semring: cannot make /dev/null/man: Not a directory (os error 20); check the name"
+        ),
         "{words}"
     );
 }
@@ -85,4 +92,26 @@ fn what_is_for_the_program_itself_is_not_offered() {
         let mut words = script.split(|c: char| !c.is_ascii_alphanumeric());
         assert!(script.contains("doctor") && words.all(|word| word != "part"));
     }
+}
+
+#[test]
+fn what_cannot_be_written_is_named() {
+    let made = semring(&["generate", "man", "--folder", "/proc"]);
+    assert_eq!(made.status.code(), Some(1));
+    let words = String::from_utf8(made.stderr).unwrap();
+    let start = "semring: cannot write manual pages to /proc: ";
+    assert!(words.starts_with(start), "{words}");
+    assert!(words.ends_with("; check the name\n"), "{words}");
+
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let made = Command::new(env!("CARGO_BIN_EXE_semring"))
+        .args(["generate", "completions", "bash", "writer"])
+        .stdout(full.unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(made.status.code(), Some(1));
+    let words = String::from_utf8(made.stderr).unwrap();
+    let all = "semring: cannot write to standard output: No space left on device (os error 28); make \
+               room, see `df`\n";
+    assert_eq!(words, all);
 }

@@ -70,7 +70,11 @@ fn tell_messages(
 
 fn line_of(message: &semring::Message<'_>) -> Result<String> {
     let (counter, text) = demo::decode(message)
-        .with_context(|| format!("message {} has no counter", message.position()))?;
+        .with_context(|| format!(
+            "message {} has no counter, so it is none of the demonstration's: another program writes to \
+             this channel; use `--channel` with another name",
+            message.position()
+        ))?;
     let again = if message.is_redelivered() {
         " (again)"
     } else {

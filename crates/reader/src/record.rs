@@ -77,8 +77,12 @@ impl Record {
 
     /// Removes it, since the output is complete.
     pub fn remove(self) -> Result<()> {
-        fs::remove_file(&self.path)
-            .with_context(|| format!("cannot remove {}", self.path.display()))
+        fs::remove_file(&self.path).with_context(|| {
+            format!(
+                "cannot remove the record {}, of no use any more",
+                self.path.display()
+            )
+        })
     }
 
     /// Removes it if nothing was ever written into it.
@@ -127,14 +131,14 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 fn read(file: &File, path: &Path) -> Result<Option<Progress>> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     file.take(MOST_BYTES)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    if text.is_empty() {
+    if bytes.is_empty() {
         return Ok(None);
     }
-    match parse(&text) {
+    match parse(&String::from_utf8_lossy(&bytes)) {
         Some(progress) => Ok(Some(progress)),
         None => Err(Refused(format!(
             "{} is not a record of positions, or of another version; move it away",

@@ -59,15 +59,10 @@ impl Sink {
             );
             return Err(Refused(text).into());
         }
-        let record = match Record::open(path) {
-            _ if stdout || !file => None,
-            Ok(record) => Some(record),
-            // Without a record it works, but for going on after an interruption.
-            Err(error) if start != Start::Resume && !error.is::<Refused>() => {
-                tracing::info!("{error:#}; an interruption could not be resumed");
-                None
-            }
-            Err(error) => return Err(error),
+        let record = if stdout || !file {
+            None
+        } else {
+            record_of(path, start)?
         };
         Ok(Self {
             output,
@@ -323,6 +318,18 @@ impl Sink {
             // It is empty, and so no harm.
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+/// Opens the record of an output. Without one it works, but for going on after an interruption.
+fn record_of(path: &Path, start: Start) -> Result<Option<Record>> {
+    match Record::open(path) {
+        Ok(record) => Ok(Some(record)),
+        Err(error) if start != Start::Resume && !error.is::<Refused>() => {
+            tracing::info!("{error:#}; an interruption could not be resumed");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

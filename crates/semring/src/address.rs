@@ -145,9 +145,13 @@ impl Address {
 }
 
 impl fmt::Display for Address {
+    /// Shows what the channel is known by, and of another user's whose it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Name { name, .. } => write!(f, "channel {name:?}"),
+            Kind::Name { owner, name } if *owner == nix::unistd::geteuid().as_raw() => {
+                write!(f, "channel {name:?}")
+            }
+            Kind::Name { owner, name } => write!(f, "channel {:?}", format!("{owner}/{name}")),
             Kind::File { path, project, .. } => {
                 write!(
                     f,

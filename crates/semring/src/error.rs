@@ -116,7 +116,7 @@ pub enum SendError {
     #[error("the ring is full and the consumer has died; what it holds waits for its successor")]
     PeerLost,
     /// The deadline passed while the ring was full.
-    #[error("timed out: the ring stayed full")]
+    #[error("timed out: the ring stayed full; see that a consumer is at work, or wait longer")]
     TimedOut,
     /// [`Canceller::cancel`](crate::Canceller::cancel) was called.
     #[error("cancelled while sending")]
@@ -246,7 +246,7 @@ pub enum RecvError {
     #[error("the producer has died; all it had sent has been received")]
     PeerLost,
     /// The deadline passed while the ring was empty.
-    #[error("timed out: no message came")]
+    #[error("timed out: no message came; see that a producer is at work, or wait longer")]
     TimedOut,
     /// [`Canceller::cancel`](crate::Canceller::cancel) was called.
     #[error("cancelled while receiving")]
@@ -295,7 +295,10 @@ impl From<RecvError> for TryRecvError {
 #[non_exhaustive]
 pub enum RecvIntoError {
     /// The message is longer than the buffer; it was put back and comes again.
-    #[error("the message has {message_bytes} bytes, the buffer only {buffer_bytes}")]
+    #[error(
+        "the message has {message_bytes} bytes, the buffer only {buffer_bytes}; it comes again, into a \
+         larger one"
+    )]
     TooSmall {
         /// Bytes in the message.
         message_bytes: usize,

@@ -143,6 +143,8 @@ fn another_name_is_refused_and_nothing_changed() -> Result<()> {
         let error = place.channel.serde_producer::<Order>(name).err();
         let reason = error.context("it should have been refused")?.reason;
         ensure!(matches!(reason, AttachReason::TypeName { .. }), "{reason}");
+        let words = " cannot be the name of a type: use 1 to 176 bytes";
+        ensure!(reason.to_string().ends_with(words), "{reason}");
         place.ensure_nothing_left()?;
     }
     Ok(())
@@ -169,6 +171,8 @@ fn what_cannot_be_sent_leaves_its_room() -> Result<()> {
     let mut producer = place.channel.serde_producer::<Refused>("refused")?;
     let refused = producer.send(&Refused).err().context("it refuses")?;
     ensure!(matches!(refused, SerdeSendError::Encode(_)), "{refused:?}");
+    let words = "the value cannot be serialized: ";
+    ensure!(refused.to_string().starts_with(words), "{refused}");
     ensure!(producer.get_ref().position() == 0);
     producer.close()?;
     finish(&place, place.channel.serde_consumer::<()>("refused")?)

@@ -311,9 +311,15 @@ fn a_running_pair_that_loses_its_access_says_so() {
     let set = users.place.set().unwrap();
     set.set_permissions(OWNER, OWNER, Mode::from_bits(0))
         .unwrap();
-    writer
-        .end()
-        .assert_error(1, &["its mode gives us no access"]);
+    let words = [
+        "its mode gives us no access",
+        &format!(
+            "; channel {name:?} could not be left in order, and may stay; to give up what is left: \
+             `ipcrm -M {key} -S {key}`",
+            key = users.place.key
+        ),
+    ];
+    writer.end().assert_error(1, &words);
     // Asleep when it happened, and woken by the writer's end.
     let words = [
         "its mode gives us no access",

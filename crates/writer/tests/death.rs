@@ -214,10 +214,13 @@ fn a_reader_that_is_stopped_for_a_while_gets_everything() {
     let reader = place.start(&mut place.reader_into(&output, GEOMETRY));
     place.wait_until_blocked(FULL);
     let mut writer = place.start(place.writer("").stdin(Stdio::piped()));
-    writer.feed(data.clone());
-    place.wait_for_tail(100);
+    let (first, rest) = data.split_at(1000);
+    writer.feed_and_hold(first);
+    wait_until("something is received", || place.position(HEAD) > 0);
     reader.signal(Signal::SIGSTOP);
     wait_until("the reader is stopped", || state(reader.pid()) == 'T');
+    // Not before, or all of it might be received by then.
+    writer.feed(rest.to_vec());
     place.wait_until_blocked(EMPTY);
     let tail = place.position(TAIL);
     thread::sleep(Duration::from_millis(500));

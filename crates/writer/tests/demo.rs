@@ -252,5 +252,8 @@ fn a_reader_whose_writer_says_nothing_gives_up_in_time() {
     let start = Instant::now();
     let reader = place.run(&mut place.reader("--slots 2 --timeout 300ms"));
     assert!(start.elapsed() >= Duration::from_millis(300));
-    reader.assert_error(4, &["reader: timed out: no message came"]);
+    reader.assert_error(
+        4,
+        &["reader: timed out: no message came; see that a producer is at work"],
+    );
 }

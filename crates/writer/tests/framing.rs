@@ -288,7 +288,9 @@ fn a_framing_that_differs_is_refused() {
     place
         .run(&mut place.writer_of(&input, "--framing lines --no-linger"))
         .assert_code(0);
-    let words = ["it has framing lines, you asked for raw"];
+    let words = [
+        "it has framing lines, you asked for raw: pass `--framing lines`, or `--channel` with another name",
+    ];
     let other = place.run(&mut place.writer_of(&input, ""));
     other.assert_error(5, &words);
     let other = place.run(&mut place.reader("-o - --framing raw"));
@@ -296,12 +298,12 @@ fn a_framing_that_differs_is_refused() {
     let other = place.run(&mut place.reader(""));
     other.assert_error(
         5,
-        &["it has framing lines, you asked for demo", "reader -o"],
+        &["it has framing lines, you asked for demo: run `reader -o FILE`"],
     );
     let other = place.run(&mut place.writer("--demo"));
     other.assert_error(
         5,
-        &["it has framing lines, you asked for demo", "writer FILE"],
+        &["it has framing lines, you asked for demo: run `writer FILE`"],
     );
     assert_eq!((place.position(TAIL), place.position(HEAD)), (2, 0));
     let reader = place.run(&mut place.reader("-o - --framing lines"));

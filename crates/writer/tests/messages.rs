@@ -6,9 +6,13 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{EMPTY, FULL, HEAD, Place, TAIL, assert_same, pseudo_random, skip, wait_until};
+use common::{
+    EMPTY, FULL, HEAD, Place, TAIL, assert_same, copy_program, program_with, pseudo_random, skip,
+    wait_until,
+};
 use nix::sys::signal::Signal;
 use semring::{Address, Channel, Framing, Mode};
 use sysv_ipc::{Segment, SemaphoreSet};
@@ -92,17 +96,31 @@ fn a_message_that_is_none_of_the_demonstrations() {
     let mut producer = channel.producer().unwrap();
     producer.send(b"abc").unwrap();
     let reader = place.run(&mut place.reader(""));
-    reader.assert_error(1, &["message 0 has no counter", "1 message waits in "]);
+    reader.assert_error(
+        1,
+        &[
+            "message 0 has no counter",
+            "another program writes to this channel; use `--channel` with another name",
+            "1 message waits in ",
+        ],
+    );
     assert_eq!(place.position(HEAD), 0, "it is not acknowledged");
     drop(producer);
 }
 
-fn as_nobody(command: &mut Command) -> Option<&mut Command> {
+/// A copy of a program that another user runs on this channel; none where we cannot become one.
+fn as_nobody(place: &Place, program: &Path) -> Option<Command> {
     if !nix::unistd::geteuid().is_root() {
         skip("needs root, to become another user");
         return None;
     }
-    Some(command.uid(NOBODY).gid(NOBODY))
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = place.path("program");
+    copy_program(program, &copy);
+    let mut command = Command::new(copy);
+    command.uid(NOBODY).gid(NOBODY).stdin(Stdio::null());
+    command.args(["--channel", &place.name]);
+    Some(command)
 }
 
 /// Without a place for the record a file can be written, but not resumed.
@@ -111,32 +129,20 @@ fn a_folder_in_which_nothing_can_be_recorded() {
     let place = Place::new("no-record");
     let output = place.file("output", b"");
     fs::set_permissions(&output, fs::Permissions::from_mode(0o666)).unwrap();
-    fs::set_permissions(output.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
-    // The programs must be where the other user may run them.
-    let Ok(reader) = fs::copy(common::reader(), "/tmp/semring-test-reader") else {
-        return skip("cannot copy the reader to /tmp");
-    };
-    assert!(reader > 0);
-    let mut command = Command::new("/tmp/semring-test-reader");
-    command
-        .args(["--slots", "4", "--resume", "-o"])
-        .arg(&output);
-    command
-        .args(["--channel", &place.name])
-        .stdin(Stdio::null());
-    let Some(command) = as_nobody(&mut command) else {
+    let Some(mut command) = as_nobody(&place, common::reader()) else {
         return;
     };
-    let ended = place.run(command);
-    let _ = fs::remove_file("/tmp/semring-test-reader");
-    ended.assert_error(
-        1,
-        &[
-            "cannot record positions in ",
-            "output.semring",
-            "Permission denied",
-        ],
+    let ended = place.run(
+        command
+            .args(["--slots", "4", "--resume", "-o"])
+            .arg(&output),
     );
+    let words = format!(
+        "reader: cannot record positions in {}.semring: Permission denied (os error 13); see who may \
+         with `ls -ld`",
+        output.display()
+    );
+    ended.assert_error(1, &[&words]);
     place.assert_nothing_left();
 }
 
@@ -145,19 +151,15 @@ fn a_file_that_may_not_be_read() {
     let place = Place::new("no-permission");
     let input = place.file("input", b"secret");
     fs::set_permissions(&input, fs::Permissions::from_mode(0o000)).unwrap();
-    fs::set_permissions(input.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::copy(common::writer(), "/tmp/semring-test-writer").unwrap();
-    let mut command = Command::new("/tmp/semring-test-writer");
-    command
-        .arg(&input)
-        .args(["--channel", &place.name])
-        .stdin(Stdio::null());
-    let Some(command) = as_nobody(&mut command) else {
+    let Some(mut command) = as_nobody(&place, common::writer()) else {
         return;
     };
-    let ended = place.run(command);
-    let _ = fs::remove_file("/tmp/semring-test-writer");
-    ended.assert_error(1, &["writer: cannot open ", "input: Permission denied"]);
+    let ended = place.run(command.arg(&input));
+    let words = format!(
+        "writer: cannot open {}: Permission denied (os error 13); see who may with `ls -ld`",
+        input.display()
+    );
+    ended.assert_error(1, &[&words]);
     place.assert_nothing_left();
 }
 
@@ -280,6 +282,64 @@ fn more_messages_than_the_counter_holds() {
     let ended = place.run(&mut place.writer("--count 2147483648"));
     ended.assert_code(2);
     assert!(ended.stderr.contains("2147483648"), "{:?}", ended.stderr);
+    place.assert_nothing_left();
+}
+
+#[test]
+fn another_users_channel_that_is_not_there_yet() {
+    let place = Place::new("not-ours");
+    let theirs = format!("{NOBODY}/{}", place.name);
+    let ended =
+        place.run(program_with(common::writer(), "--timeout 1200ms --channel").arg(&theirs));
+    ended.assert_error(4, &["there is no such channel; start the writer"]);
+    let key = Address::named_by(NOBODY, &place.name).unwrap().key();
+    let note = format!(
+        "writer: waiting for channel {theirs:?} (key {key}) to appear: its owner has yet to create it"
+    );
+    assert!(ended.stderr.contains(&note), "{:?}", ended.stderr);
+}
+
+#[test]
+fn a_channel_of_a_program_of_ones_own() {
+    let place = Place::new("own-program");
+    let channel = Channel::new(Address::named(&place.name).unwrap());
+    let producer = channel.producer().unwrap();
+    for (mut command, asked) in [
+        (place.reader("-o -"), "raw, lines or length"),
+        (place.reader(""), "demo"),
+    ] {
+        let words = format!(
+            "it has framing messages, you asked for {asked}: it is another program's, or `--channel` \
+             with another name"
+        );
+        place.run(&mut command).assert_error(5, &[&words]);
+    }
+    drop(producer);
+}
+
+/// Whoever holds on to the segment notices by the next step; until then it cannot be taken over.
+#[test]
+fn a_set_that_was_removed_under_others() {
+    let place = Place::new("set-removed");
+    let input = place.file("input", b"x");
+    place
+        .run(&mut place.writer_of(&input, "--no-linger"))
+        .assert_code(0);
+    let attached = place.segment().unwrap().attach().unwrap();
+    place.set().unwrap().remove().unwrap();
+    let words = [
+        "its semaphore set was removed (`ipcrm -s`",
+        "while 1 other",
+        "try again then",
+    ];
+    place
+        .run(&mut place.writer_of(&input, ""))
+        .assert_error(5, &words);
+    drop(attached);
+    place
+        .run(&mut place.writer_of(&input, "--no-linger"))
+        .assert_code(0);
+    place.run(&mut place.reader("-o -")).assert_code(0);
     place.assert_nothing_left();
 }
 

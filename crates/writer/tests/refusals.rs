@@ -342,7 +342,7 @@ fn what_cannot_be_an_address_is_refused() {
         (["--key", "0"], "key 0 is IPC_PRIVATE"),
         (
             ["--path", "/missing/file"],
-            "no such file; name one that exists",
+            "cannot make a key of /missing/file: ftok of the path failed: no such file; name one that exists",
         ),
     ];
     let place = Place::new("addresses");
@@ -352,11 +352,22 @@ fn what_cannot_be_an_address_is_refused() {
             ended.assert_error(1, &[words]);
         }
     }
-    for arguments in ["--key 0x", "--mode 8", "--slots -1", "--path x --project 0"] {
+    for (arguments, words) in [
+        (
+            "--key 0x",
+            "\"0x\" is not a key: give 1 to 8 hexadecimal digits",
+        ),
+        (
+            "--mode 8",
+            "\"8\" is not a mode: give octal digits from 0 to 0777",
+        ),
+        ("--slots=-1", "invalid value '-1' for '--slots"),
+        ("--path x --project 0", "'--project <N>'"),
+    ] {
         for program in [writer(), reader()] {
-            place
-                .run(&mut program_with(program, arguments))
-                .assert_code(2);
+            let ended = place.run(&mut program_with(program, arguments));
+            ended.assert_code(2);
+            assert!(ended.stderr.contains(words), "{:?}", ended.stderr);
         }
     }
 }

@@ -4,14 +4,15 @@
 
 mod common;
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{FULL, HEAD, LONG, Place, Random, Running, assert_same, pseudo_random, wait_until};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 
 const MIB: usize = 1 << 20;
 
@@ -203,9 +204,21 @@ fn what_somebody_changed_is_not_resumed() {
     let record = fs::read(record_of(&place)).unwrap();
     fs::remove_file(record_of(&place)).unwrap();
     assert_refused(&place, &output, &["nothing is recorded of it"]);
-    fs::write(record_of(&place), b"[section]\nname = 1\n").unwrap();
-    let reader = place.run(&mut place.reader_into(&output, "--resume"));
-    reader.assert_error(5, &["is not a record of positions", "move it away"]);
+    for foreign in [&b"[section]\nname = 1\n"[..], b"\xff\xfe"] {
+        fs::write(record_of(&place), foreign).unwrap();
+        for options in ["--resume", ""] {
+            let reader = place.run(&mut place.reader_into(&output, options));
+            reader.assert_error(5, &["is not a record of positions", "move it away"]);
+        }
+    }
+    let ahead = String::from_utf8(record.clone()).unwrap();
+    let ahead = ahead.replace(
+        " position 0000000000000000000",
+        " position 0000000000000000007",
+    );
+    assert_ne!(ahead.as_bytes(), record);
+    fs::write(record_of(&place), ahead).unwrap();
+    assert_refused(&place, &output, &["more than were ever sent"]);
     fs::write(record_of(&place), &record).unwrap();
     drop(writer);
 }
@@ -283,6 +296,30 @@ fn there_need_not_be_an_earlier_reader() {
         .assert_code(0);
     writer.end().assert_code(0);
     assert_same(&fs::read(&output).unwrap(), &data);
+    place.assert_nothing_left();
+}
+
+/// Beside an output that cannot be gone back in there is no record.
+#[test]
+fn only_a_file_has_a_record() {
+    let place = Place::new("no-file");
+    let input = place.file("input", b"x");
+    let pipe = place.path("pipe");
+    nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    for output in ["-", "pipe"] {
+        let other_end = File::options().read(true).write(true).open(&pipe);
+        let writer = place.start(&mut place.writer_of(&input, ""));
+        let mut reader = place.reader_into(Path::new(output), "");
+        place.run(reader.current_dir(place.path(""))).assert_code(0);
+        writer.end().assert_code(0);
+        drop(other_end);
+        let mut files: Vec<_> = fs::read_dir(place.path(""))
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+            .collect();
+        files.sort();
+        assert_eq!(files, ["input", "pipe"]);
+    }
     place.assert_nothing_left();
 }
 

@@ -62,7 +62,10 @@ fn figures_of_a_failure_in_json() {
     let input = place.file("input", &pseudo_random(DATA_BYTES));
     let options = format!("{RING} --json --timeout 50ms");
     let writer = place.run(&mut place.writer_of(&input, &options));
-    writer.assert_error(4, &["timed out: the ring stayed full"]);
+    writer.assert_error(
+        4,
+        &["timed out: the ring stayed full; see that a consumer is at work"],
+    );
     let figures = figures(&writer.text());
     assert_eq!((&*figures["exit"], &*figures["unread"]), ("4", "4"));
     assert_eq!(

@@ -142,7 +142,9 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
     let channel = setup.channel;
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|error| {
-        AttachReason::Environment(format!("the system gives no random bytes: {error}"))
+        AttachReason::Environment(format!(
+            "the system gives no random bytes: {error}; wait until it has, or see why with `dmesg`"
+        ))
     })?;
     let header = mapping.header();
     header.identity.magic.store(UNFINISHED, relaxed);

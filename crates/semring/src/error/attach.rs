@@ -233,7 +233,7 @@ pub enum AttachReason {
     #[error("other processes keep making, removing or holding on to it; try again")]
     Contended,
     /// The shared memory does not make sense.
-    #[error(transparent)]
+    #[error("{0}; once nobody uses it, remove it with `ipcrm`")]
     Corrupt(#[from] Corrupt),
     /// The kernel refused a call.
     #[error(transparent)]

@@ -86,6 +86,8 @@ fn a_loan_is_filled_shortened_or_given_back() -> Result<()> {
         message_bytes: 3,
         buffer_bytes: 2,
     };
+    let words = "the message has 3 bytes, the buffer only 2; it comes again, into a larger one";
+    ensure!(too_small.to_string() == words, "{too_small}");
     ensure!(consumer.recv_into(&mut buffer) == Err(too_small));
     let mut buffer = [0; 4];
     ensure!(consumer.recv_into(&mut buffer) == Ok(Some(3)) && buffer == [7, 7, 7, 0]);

@@ -104,9 +104,9 @@ impl Running {
         self.end()
     }
 
-    /// Sends bytes to its standard input, which must be a pipe, and closes that.
+    /// Sends bytes to its standard input, which must be a pipe and may have been held, and closes that.
     pub fn feed(&mut self, bytes: Vec<u8>) {
-        let mut pipe = self.child.stdin.take().unwrap();
+        let mut pipe = self.child.stdin.take().or(self.held.take()).unwrap();
         // Whether it takes all of it shows in what arrives.
         thread::spawn(move || pipe.write_all(&bytes));
     }
