@@ -79,4 +79,6 @@ pub use sysv_ipc::{Key, Mode};
 mod documents {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../../docs/guide.md")]
+    struct Guide;
 }

@@ -147,7 +147,8 @@ fn steps(block: &Block) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
-/// Makes a script that marks the end of each command's output, and in the end tells what is left.
+/// Makes a script that marks the end of each command's output, waits for what still runs, and tells what is
+/// left then.
 fn script(steps: &[Step]) -> String {
     let mut script = String::new();
     for step in steps {
@@ -159,7 +160,7 @@ fn script(steps: &[Step]) -> String {
         )
         .unwrap();
     }
-    script.push_str("awk 'FNR > 1 { print FILENAME, $1, $2 }' /proc/sysvipc/{shm,sem,msg}\n");
+    script.push_str("wait\nawk 'FNR > 1 { print FILENAME, $1, $2 }' /proc/sysvipc/{shm,sem,msg}\n");
     script
 }
 

@@ -6,12 +6,16 @@
 //! * `rust` in a document that the library includes: `cargo test --doc` runs it;
 //! * `<!-- from: FILE -->` on the line before: its lines stand in that file;
 //! * `<!-- not run: REASON -->` on the line before.
+//!
+//! And links within the repository lead somewhere, and the table of crates is true.
 
 mod blocks;
 #[path = "../common/mod.rs"]
 mod common;
 mod console;
 mod expected;
+mod house;
+mod links;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +23,8 @@ use std::time::Duration;
 use blocks::{Block, Check, blocks};
 use common::{build_beside_writer, skip};
 use console::Surroundings;
+use house::wrong_in_the_table;
+use links::broken_links;
 
 /// How long the commands of one block may take.
 const BLOCK_LIMIT: Duration = Duration::from_secs(60);
@@ -65,6 +71,19 @@ fn every_block_is_checked_or_says_why_not() {
         all.iter()
             .filter_map(|(block, included)| block.check(*included).err()),
     );
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    assert_none(documents().into_iter().flat_map(|path| {
+        let text = std::fs::read_to_string(top().join(&path)).unwrap();
+        broken_links(top(), &path, &text)
+    }));
+}
+
+#[test]
+fn every_crate_uses_what_it_may() {
+    assert_none(wrong_in_the_table(top()).into_iter());
 }
 
 #[test]
