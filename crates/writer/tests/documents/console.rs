@@ -136,7 +136,12 @@ fn steps(block: &Block) -> Result<Vec<Step>, String> {
         let Some(step) = steps.last_mut() else {
             return Err(format!("{}: begins without a command", block.place));
         };
-        match line.strip_prefix("> ") {
+        let more = if line == ">" {
+            Some("")
+        } else {
+            line.strip_prefix("> ")
+        };
+        match more {
             Some(more) if step.shown.is_empty() => {
                 step.command.push('\n');
                 step.command.push_str(more);

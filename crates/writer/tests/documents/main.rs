@@ -195,7 +195,7 @@ mod the_checks {
     fn a_block_is_one_shell() {
         assert_passes("$ word=two; (exit 3)\n$ echo $? $word\n3 two");
         assert_passes(
-            "$ for word in \"it's\" \\\n>     b; do\n>   echo $word >&2\n> done\nit's\nb",
+            "$ for word in \"it's\" \\\n>     b; do\n>\n>   echo $word >&2\n> done\nit's\nb",
         );
         assert_passes("$ sleep 0.1 && echo late &\n$ wait\nlate");
         assert_passes("$ ls");
