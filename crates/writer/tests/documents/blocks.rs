@@ -80,19 +80,30 @@ impl Block {
         comment.trim().strip_prefix(word).map(str::trim)
     }
 
-    /// Checks that each line stands in a file, in the same order. Indentation does not count; a line
-    /// that only says `// ...` stands for what was left out.
+    /// Checks that the lines stand in a file, one after the other. Indentation and empty lines do not
+    /// count; a line that only says `// ...` stands for what was left out.
     pub fn check_excerpt(&self, top: &Path, path: &str) -> Result<(), String> {
         let source = std::fs::read_to_string(top.join(path))
             .map_err(|error| format!("{}: {path}: {error}", self.place))?;
-        let mut source = source.lines().map(str::trim);
-        let quoted = self.lines.iter().map(|line| line.trim());
-        for line in quoted.filter(|line| !line.is_empty() && *line != "// ...") {
-            if !source.any(|candidate| candidate == line) {
-                let place = &self.place;
-                return Err(format!("{place}: not in {path}, or not there: {line}"));
-            }
+        let source: Vec<&str> = contents(source.lines());
+        let quoted = contents(self.lines.iter().map(String::as_str));
+        let mut rest = source.as_slice();
+        for part in quoted.split(|line| *line == "// ...") {
+            let found = (0..=rest.len()).find(|&start| rest[start..].starts_with(part));
+            let Some(start) = found else {
+                let (place, part) = (&self.place, part.join("\n"));
+                return Err(format!("{place}: not in {path}, or not there:\n{part}"));
+            };
+            rest = &rest[start + part.len()..];
         }
         Ok(())
     }
+}
+
+/// What counts of some lines.
+fn contents<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect()
 }

@@ -160,6 +160,7 @@ mod the_checks {
         };
         check("mod blocks;\n// ...\nfn top() -> &'static Path {").unwrap();
         check("mod expected;\nmod blocks;").unwrap_err();
+        check("mod blocks;\nfn top() -> &'static Path {").unwrap_err();
         check("mod blocks; // which is").unwrap_err();
     }
 
