@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks everything: format, lints, documentation, all tests, the model checker and that it finds
-# defects, the demonstration, a short stress run, a sample of failing system calls, some seconds of
-# fuzzing, a short comparison. Some minutes on two cores.
+# Checks everything: format, lints, documentation, all tests (README and docs do what they show), the
+# model checker and that it finds defects, the demonstration, a short stress run, a sample of failing
+# system calls, some seconds of fuzzing, a short comparison. Some minutes on two cores.
 #   scripts/test.sh
 set -euo pipefail
 if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,5s/^# //p' "$0"; exit; fi

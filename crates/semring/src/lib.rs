@@ -73,3 +73,12 @@ pub use typed::{PlainData, TypedConsumer, TypedLoan, TypedMessage, TypedProducer
 
 pub use bytemuck;
 pub use sysv_ipc::{Key, Mode};
+
+/// Lets `cargo test --doc` run the programs of the README and of the guide.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/guide.md")]
+    struct Guide;
+}

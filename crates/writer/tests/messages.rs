@@ -211,8 +211,8 @@ fn a_reader_that_follows_past_an_interruption() {
     let mut writer = place.start(place.writer("").stdin(Stdio::piped()));
     writer.feed_and_hold(b"one");
     wait_until("it is received", || place.position(HEAD) == 1);
-    writer.signal(Signal::SIGINT);
-    writer.end().assert_code(130);
+    writer.signal(Signal::SIGTERM);
+    writer.end().assert_code(143);
     reader.wait_for_note("reader: the writer was interrupted; waiting for the next one");
     let input = place.file("input", b"two");
     place.run(&mut place.writer_of(&input, "")).assert_code(0);

@@ -267,26 +267,31 @@ pub fn writer() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_writer"))
 }
 
-/// The reader beside the writer. Testing the writer's package alone does not build it, so that is
-/// done here, once for each test file.
+/// The reader beside the writer.
 pub fn reader() -> &'static Path {
     static READER: OnceLock<PathBuf> = OnceLock::new();
-    READER.get_or_init(|| {
-        let folder = writer().parent().unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "reader", "--target-dir"]);
-        build
-            .arg(folder.parent().unwrap())
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(
-            build.status().unwrap().success(),
-            "the reader cannot be built"
-        );
-        folder.join("reader")
-    })
+    READER.get_or_init(|| build_beside_writer(&["reader"]).join("reader"))
+}
+
+/// Builds the programs and examples of other packages, and returns the folder where they are, beside the
+/// writer. Testing the writer's package alone does not build them.
+pub fn build_beside_writer(packages: &[&str]) -> &'static Path {
+    let folder = writer().parent().unwrap();
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--bins", "--examples"]);
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    build
+        .arg("--target-dir")
+        .arg(folder.parent().unwrap())
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let status = build.status().unwrap();
+    assert!(status.success(), "{packages:?} cannot be built");
+    folder
 }
 
 /// Copies a program, by another process: a test that forks meanwhile must not inherit a descriptor that
