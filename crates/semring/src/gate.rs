@@ -161,6 +161,17 @@ impl<S: Semaphores> Gate for EitherGate<S> {
     }
 }
 
+/// Tells whether a consumer can go on though its wait was ended: the set is gone, but what is in memory is
+/// not, and needs no permit and no wake-up any more.
+pub(crate) fn goes_on_without_set<V: View>(
+    stop: &Stop,
+    view: &mut V,
+    more_than: u32,
+) -> Result<bool, Corrupt> {
+    let removed = matches!(stop, Stop::Fault(Fault::Removed)) && V::ROLE == Role::Consumer;
+    Ok(removed && view.ready()? > more_than)
+}
+
 /// Remembers what of the peer's end has been reported: each epoch's once.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use crate::Deadline;
 use crate::barrier;
-use crate::error::{Corrupt, Fault, Role, Stop};
-use crate::gate::{Gate, Reported, Verdict, View, judge};
+use crate::error::{Corrupt, Fault, Stop};
+use crate::gate::{Gate, Reported, Verdict, View, goes_on_without_set, judge};
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 use crate::sync::fence;
 
@@ -98,12 +98,7 @@ impl<S: Semaphores> Adaptive<S> {
             return Ok(());
         }
         match self.sleep_until(view, more_than, deadline) {
-            // The set is gone, but what is in memory is not, and needs no wake-up any more.
-            Err(Stop::Fault(Fault::Removed))
-                if V::ROLE == Role::Consumer && view.ready()? > more_than =>
-            {
-                Ok(())
-            }
+            Err(stop) if goes_on_without_set(&stop, view, more_than)? => Ok(()),
             result => result,
         }
     }

@@ -6,8 +6,8 @@
 //! messages.
 
 use crate::Deadline;
-use crate::error::{Fault, Role, Stop};
-use crate::gate::{Gate, Reported, Verdict, View, judge};
+use crate::error::{Fault, Stop};
+use crate::gate::{Gate, Reported, Verdict, View, goes_on_without_set, judge};
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 
 /// Waits for a permit before each exchange and posts one after it.
@@ -167,10 +167,7 @@ impl<S: Semaphores> Gate for Strict<S> {
         deadline: Deadline,
     ) -> Result<(), Stop> {
         match self.wait_for_permit(view, wanted, deadline) {
-            // The set is gone, but what is in memory is not, and needs no permit any more.
-            Err(Stop::Fault(Fault::Removed))
-                if V::ROLE == Role::Consumer && view.ready()? > self.credits =>
-            {
+            Err(stop) if goes_on_without_set(&stop, view, self.credits)? => {
                 self.credits += 1;
                 Ok(())
             }
