@@ -1,4 +1,5 @@
-//! The operator's program: shell completions and manual pages of all programs.
+//! The operator's program: what is about all channels, and shell completions and manual pages of all
+//! programs.
 
 #![cfg_attr(
     not(test),
@@ -12,7 +13,18 @@
 )]
 
 mod arguments;
+mod diagnosis;
 mod generate;
+mod json;
+mod list;
+mod names;
+mod output;
+mod process;
+mod ring;
+mod show;
+mod sides;
+mod survey;
+mod words;
 
 use std::process::ExitCode;
 
@@ -23,6 +35,8 @@ use arguments::{Arguments, Task};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.task {
+        Task::List(what) => list::run(&what),
+        Task::Show(what) => show::run(&what),
         Task::Generate(what) => generate::run(&what),
     };
     semring_cli::finish("semring", result)
