@@ -32,7 +32,7 @@ pub fn owner(channel: &Channel, role: Role) -> String {
             Some(State::Attached) => "gone (died)".to_owned(),
             Some(State::Closed) => "gone (closed)".to_owned(),
             Some(State::Interrupted) => "gone (interrupted)".to_owned(),
-            None => "gone".to_owned(),
+            None => "-".to_owned(),
         },
         Holder::Held(pid, None) => format!("{pid}, not of this PID namespace"),
         Holder::Held(_, Some(process)) | Holder::Said(process) => {

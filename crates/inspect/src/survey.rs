@@ -4,6 +4,8 @@
 //! semaphore operation is made. All of it may be stale when it is returned.
 
 use std::collections::{HashMap, HashSet};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Result;
 use semring::observe::{Observation, SEMAPHORE_NAMES, SideStatus, Snapshot, State};
@@ -16,6 +18,10 @@ use crate::process::Process;
 const PRODUCER: u16 = 2;
 const CONSUMER: u16 = 3;
 const SETUP: u16 = 4;
+/// How often, and how long after each other, to look at a channel that only an observer seems to use: a
+/// look takes microseconds.
+const LOOKS: u32 = 5;
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// Semaphores of a channel's set.
 const COUNT: usize = SEMAPHORE_NAMES.len();
 
@@ -134,11 +140,32 @@ impl Survey {
                 may_be_a_channels: false,
             });
         }
+        survey.settle();
         survey.channels.sort_by_cached_key(|channel| {
             let name = channel.snapshot().map(|snapshot| snapshot.name.clone());
             (name, channel.key.to_bits(), channel.segment.segment.id())
         });
         Ok(survey)
+    }
+
+    /// Looks again at those that nobody uses and somebody is attached to: it may be another that looks, who
+    /// is gone in a moment.
+    fn settle(&mut self) {
+        for _ in 0..LOOKS {
+            let mut unsettled = self
+                .channels
+                .iter_mut()
+                .filter(|channel| channel.is_unattended());
+            let Some(first) = unsettled.next() else {
+                return;
+            };
+            thread::sleep(LOOK_AGAIN);
+            for channel in std::iter::once(first).chain(unsettled) {
+                if let Ok(stat) = channel.segment.segment.stat() {
+                    channel.segment.attached = stat.attached;
+                }
+            }
+        }
     }
 
     fn add_segment(&mut self, segment: SegmentEntry, sets: &mut Sets) -> Result<()> {
@@ -204,6 +231,12 @@ impl Channel {
             Found::Channel(snapshot) => Some(snapshot),
             _ => None,
         }
+    }
+
+    /// Tells whether somebody is attached, and nobody has a role.
+    fn is_unattended(&self) -> bool {
+        let nobody = |holder: &Holder| matches!(holder, Holder::Nobody);
+        self.segment.attached > 0 && nobody(&self.producer) && nobody(&self.consumer)
     }
 
     /// Returns who has a role.
