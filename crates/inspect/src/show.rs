@@ -13,7 +13,7 @@ use crate::output::{self, ALARM, Align, Column, FAINT, HEAD, print, styled, wrap
 use crate::process::Process;
 use crate::sides::{doing, owner};
 use crate::survey::{Channel, Foreign, Survey, status};
-use crate::words::{Users, counted, hexadecimal, lasting, printable, since, size, timestamp};
+use crate::words::{Users, counted, hexadecimal, printable, size, when};
 use crate::{json, ring};
 
 /// Before what belongs to a heading.
@@ -202,9 +202,11 @@ fn objects(channel: &Channel, users: &mut Users) -> Vec<String> {
     );
     lines.push(format!("{INDENT}waiting        {}", snapshot.sync));
     lines.push(format!("{INDENT}framing        {messages}"));
+    let nonce = hexadecimal(snapshot.nonce);
+    lines.push(format!("{INDENT}nonce          {nonce}"));
     lines.push(format!(
-        "{INDENT}made           {} by process {} of {}",
-        timestamp(snapshot.created_at_ns),
+        "{INDENT}made           {}, by process {} of {}",
+        when(snapshot.created_at_ns),
         snapshot.creator_pid,
         users.name(snapshot.creator_uid)
     ));
@@ -221,9 +223,8 @@ fn map(snapshot: &Snapshot) -> Vec<String> {
     ];
     let geometry = snapshot.geometry;
     let slots = geometry.slot_count();
-    let nonce = hexadecimal(snapshot.nonce);
     let holds = [
-        format!("layout version 1, nonce {nonce}"),
+        "name, sizes, framing, set: written once".to_owned(),
         format!("tail {}: messages committed", snapshot.tail),
         format!("head {}: messages released", snapshot.head),
         format!("{slots} × 64 B: length, slot, up to 56 bytes inline"),
@@ -256,7 +257,7 @@ fn sides(channel: &Channel, snapshot: &Snapshot, users: &mut Users) -> Vec<Strin
     let (producer, consumer) = (of(Role::Producer), of(Role::Consumer));
     let time = |time_ns| match time_ns {
         0 => "never".to_owned(),
-        time_ns => format!("{}, {} ago", timestamp(time_ns), lasting(since(time_ns))),
+        time_ns => when(time_ns),
     };
     let user = |status: &semring::observe::SideStatus, users: &mut Users| match status.epoch {
         0 => "-".to_owned(),

@@ -201,7 +201,27 @@ impl Survey {
 }
 
 impl Channel {
+    /// Looks at the set of a channel, and again at the segment, until they agree: a side that closes says so
+    /// first and gives its role back then, so only a word that is still the same after the role was seen
+    /// free is that of a side that has died.
     fn new(segment: SegmentEntry, found: Found, entry: Option<SemaphoreSetEntry>) -> Self {
+        let mut channel = Self::at_once(segment, found, entry);
+        for _ in 0..LOOKS {
+            let Some(said) = channel.words_of_the_dead() else {
+                break;
+            };
+            let Ok(Observation::Channel(again)) = Observation::take(segment.segment) else {
+                break;
+            };
+            channel = Self::at_once(segment, Found::Channel(again), entry);
+            if channel.words_of_the_dead() == Some(said) {
+                break;
+            }
+        }
+        channel
+    }
+
+    fn at_once(segment: SegmentEntry, found: Found, entry: Option<SemaphoreSetEntry>) -> Self {
         let set = entry.map_or(Set::Missing, Set::look_at);
         let snapshot = match &found {
             Found::Channel(snapshot) => Some(&**snapshot),
@@ -223,6 +243,18 @@ impl Channel {
             consumer,
             setup,
         }
+    }
+
+    /// Returns epoch and state of both sides, when one of them has a free role and has not closed.
+    fn words_of_the_dead(&self) -> Option<[(u64, State); 2]> {
+        let snapshot = self.snapshot()?;
+        let is_dead = |role| {
+            let attached = status(snapshot, role).state == State::Attached;
+            attached && matches!(self.holder(role), Holder::Nobody)
+        };
+        let word = |status: &SideStatus| (status.epoch, status.state);
+        (is_dead(Role::Producer) || is_dead(Role::Consumer))
+            .then(|| [word(&snapshot.producer), word(&snapshot.consumer)])
     }
 
     /// Returns what a finished header says.

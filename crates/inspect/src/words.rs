@@ -95,6 +95,18 @@ pub fn timestamp(then_ns: u64) -> String {
     humantime::format_rfc3339_seconds(then).to_string()
 }
 
+/// Writes when something was, in UTC, and how long ago: "23:16:05 UTC, 12 s ago", "2026-11-20, 7 days ago".
+pub fn when(then_ns: u64) -> String {
+    let (ago, stamp) = (since(then_ns), timestamp(then_ns));
+    let (date, time) = stamp.split_once('T').unwrap_or((&stamp, ""));
+    let at = if ago < Duration::from_secs(86400) {
+        format!("{} UTC", time.trim_end_matches('Z'))
+    } else {
+        date.to_owned()
+    };
+    format!("{at}, {} ago", lasting(ago))
+}
+
 /// Writes bytes as they follow each other, two digits for each.
 pub fn hexadecimal(bytes: [u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(bytes))
@@ -167,5 +179,7 @@ mod tests {
         assert_eq!(since(u64::MAX), Duration::ZERO);
         assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
         assert_eq!(timestamp(u64::MAX), "2554-07-21T23:34:33Z");
+        assert!(when(0).starts_with("1970-01-01, "), "{}", when(0));
+        assert_eq!(when(u64::MAX), "23:34:33 UTC, 0 s ago");
     }
 }

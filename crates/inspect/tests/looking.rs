@@ -21,12 +21,7 @@ fn traces(set: SemaphoreSet) -> (Vec<u16>, Vec<i32>, i64, i64) {
 #[test]
 fn looking_leaves_no_trace_on_the_semaphores() {
     let place = Place::new("no-trace");
-    let writer = place.start("writer", "--interval 1h");
-    let reader = place.start("reader", "");
-    place.wait_until_blocked(FULL);
-    wait_until("the message is read", || {
-        place.listed().unwrap()["header"]["head"] == 1
-    });
+    let (writer, reader) = place.start_idle();
     // Roles that are held and roles that are free.
     for _ in 0..2 {
         let before = traces(place.set());
@@ -95,6 +90,11 @@ fn a_terminals_width_is_kept() {
         let limit = width.parse::<usize>().unwrap();
         for line in text.lines().filter(|line| !line.contains('`')) {
             assert!(line.chars().count() <= limit, "{width}: {line}");
+        }
+        let shown = semring_with(&["show", &place.name], &[("COLUMNS", width)]);
+        for line in stdout(&shown).lines().filter(|line| !line.contains('`')) {
+            let fits = line.chars().count() <= limit.max(80);
+            assert!(fits, "{width}: {line}");
         }
         // What has no column has its place below.
         for word in ["strict", "0600", "64 × 64 KiB", "writer"] {

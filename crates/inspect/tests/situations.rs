@@ -7,13 +7,16 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{EMPTY, FULL, Place, semring, skip, stdout, wait_until};
+use common::{EMPTY, Place, Running, semring, skip, stdout, wait_until};
 use nix::sys::signal::Signal;
 use semring::{Address, Mode};
 use sysv_ipc::{Operation, Segment, SemaphoreSet};
 
 const SETUP: u16 = 4;
+/// Environment variable that tells a process which channel's lock to hold.
+const KEY: &str = "SEMRING_TEST_KEY";
 /// Bytes of a segment of 4 slots for 100 bytes.
 const SEGMENT_BYTES: usize = 8192 + 4 * 128;
 
@@ -81,9 +84,7 @@ fn writer_killed() {
 #[test]
 fn reader_killed() {
     let place = Place::new("reader-killed");
-    let _writer = place.start("writer", "--interval 1h");
-    let reader = place.start("reader", "");
-    place.wait_until_blocked(FULL);
+    let (_writer, reader) = place.start_idle();
     let pid = reader.pid();
     reader.kill();
     let died = format!("the consumer, process {pid}, has died without closing");
@@ -118,12 +119,7 @@ fn reader_stopped() {
 #[test]
 fn idle() {
     let place = Place::new("idle");
-    let writer = place.start("writer", "--interval 1h");
-    let reader = place.start("reader", "");
-    place.wait_until_blocked(FULL);
-    wait_until("the message is read", || {
-        place.listed().unwrap()["header"]["head"] == 1
-    });
+    let (writer, reader) = place.start_idle();
     let shown = stdout(&place.show(&[]));
     assert!(
         shown.contains(
@@ -143,9 +139,7 @@ fn idle() {
 #[test]
 fn set_removed_under_a_pair() {
     let place = Place::new("set-removed");
-    let writer = place.start("writer", "--interval 1h");
-    let reader = place.start("reader", "");
-    place.wait_until_blocked(FULL);
+    let (writer, reader) = place.start_idle();
     place.set().remove().unwrap();
     reader.end();
     let user = format!("process {} (writer) end at their next step", writer.pid());
@@ -162,9 +156,7 @@ fn set_removed_under_a_pair() {
 #[test]
 fn segment_removed_under_a_pair() {
     let place = Place::new("segment-removed");
-    let writer = place.start("writer", "--interval 1h");
-    let reader = place.start("reader", "");
-    place.wait_until_blocked(FULL);
+    let (writer, reader) = place.start_idle();
     place.segment().remove().unwrap();
     let users = format!(
         "let process {} (writer) and process {} (reader) end",
@@ -242,6 +234,62 @@ fn half_made() {
     place.assert_named("unfinished", &[&making]);
 }
 
+/// Holds the SETUP lock, in a process of its own, until it is killed.
+#[test]
+#[ignore = "the process that the next test starts"]
+fn setup_holder() {
+    let Ok(key) = std::env::var(KEY) else { return };
+    let set = SemaphoreSet::open(key.parse().unwrap(), Mode::OWNER).unwrap();
+    set.operate(&[Operation::add(SETUP, 1).undo()]).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_process_that_is_stopped_while_it_attaches() {
+    let place = Place::new("setup-stopped");
+    place
+        .start("writer", "--count 3 --interval 0 --no-linger")
+        .end();
+    let mut holder = Command::new(std::env::current_exe().unwrap());
+    holder.args(["--exact", "setup_holder", "--ignored"]);
+    let holder = Running::start(holder.env(KEY, place.key.to_string()));
+    wait_until("the lock is held", || place.set().value(SETUP) == Ok(1));
+    place.assert_named("stale", &["the producer has closed"]);
+    holder.stop();
+    let remedy = format!("`kill -CONT {}` lets it go on", holder.pid());
+    let words = [
+        "is stopped while it attaches or leaves, and keeps others from it",
+        &remedy,
+    ];
+    place.assert_named("stopped", &words);
+}
+
+/// What has closed is never taken for dead, however near the look comes to the close.
+#[test]
+fn a_side_that_closes_is_not_dead() {
+    let place = Place::new("closes");
+    let channel = semring::Channel::new(Address::named(&place.name).unwrap());
+    let consumer = channel.consumer().unwrap();
+    let done = AtomicBool::new(false);
+    let conditions: Vec<_> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let producer = channel.producer().unwrap();
+                producer.close().unwrap();
+            }
+        });
+        let condition = |_| place.listed().unwrap()["condition"].take();
+        let seen = (0..300).map(condition).collect();
+        done.store(true, Ordering::Relaxed);
+        seen
+    });
+    drop(consumer);
+    assert!(!conditions.contains(&"peer lost".into()), "{conditions:?}");
+    assert!(conditions.contains(&"no producer".into()), "{conditions:?}");
+}
+
 #[test]
 fn another_version() {
     let place = Place::new("version");
@@ -290,6 +338,21 @@ fn a_hostile_name() {
         );
     }
     assert!(stdout(&place.show(&[])).contains("another name, \"\\u{1b}[2Ja\\nb"));
+}
+
+#[test]
+fn a_hostile_program_name() {
+    let place = Place::new("hostile-program");
+    let program = place.folder.path().join("wri\x1b[2Jter");
+    std::os::unix::fs::symlink(common::beside("writer"), &program).unwrap();
+    let mut command = Command::new(program);
+    command.args(["--interval", "1h", "--channel", &place.name]);
+    let _writer = Running::start(&mut command);
+    wait_until("it is there", || place.listed().is_some());
+    for text in [place.line(), stdout(&place.show(&[]))] {
+        assert!(text.contains("wri\\u{1b}[2Jter"), "{text}");
+        assert!(!text.contains('\x1b'), "{text:?}");
+    }
 }
 
 /// Every byte of header and sides in turn, and then all at random.

@@ -56,6 +56,23 @@ impl Place {
         Running::start(Command::new(beside(program)).args(arguments.split_whitespace()))
     }
 
+    /// Starts a writer and a reader that have exchanged a message: the reader waits for the next one, the
+    /// writer counts its interval.
+    pub fn start_idle(&self) -> (Running, Running) {
+        let pair = (
+            self.start("writer", "--interval 1h"),
+            self.start("reader", ""),
+        );
+        wait_until("both are idle", || {
+            self.listed().is_some_and(|listed| {
+                let asleep = |role: &str| listed[role]["says"]["asleep"] == true;
+                listed["header"]["head"] == 1 && asleep("consumer") && !asleep("producer")
+            })
+        });
+        self.wait_until_blocked(FULL);
+        pair
+    }
+
     /// Starts a reader and a writer, which are stuck: nobody reads the reader's output, and the ring of 4
     /// slots is full.
     pub fn start_stuck(&self) -> (Running, Running) {
@@ -193,7 +210,8 @@ pub struct Running {
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    /// Starts it with nothing on its standard input.
+    pub fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stderr(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let unread = child.stdout.take();
