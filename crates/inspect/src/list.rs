@@ -11,7 +11,7 @@ use crate::output::{self, ALARM, Align, Column, FAINT, HEAD, print, styled, wrap
 use crate::sides::{active_at_ns, owner};
 use crate::survey::{Channel, Foreign, Survey};
 use crate::words::{Users, counted, lasting, printable, short_count, shorten, since, size};
-use crate::{json, ring};
+use crate::{json, namespace, ring};
 
 /// Longest name in the table.
 const NAME_CHARS: usize = 24;
@@ -70,7 +70,11 @@ fn as_json(survey: &Survey, all: bool, users: &mut Users) -> Value {
 
 fn channels(channels: &[Channel], width: Option<usize>, users: &mut Users) -> Vec<String> {
     if channels.is_empty() {
-        return vec!["There is no channel; `writer` makes one.".to_owned()];
+        let mut lines = vec!["There is no channel; `writer` makes one.".to_owned()];
+        if let Some(note) = namespace::note() {
+            lines.extend(wrapped(&format!("Note: {note}."), "", width));
+        }
+        return lines;
     }
     let found: Vec<(Diagnosis, Vec<String>)> = channels
         .iter()

@@ -18,6 +18,7 @@ mod generate;
 mod json;
 mod list;
 mod names;
+mod namespace;
 mod output;
 mod process;
 mod ring;

@@ -14,7 +14,7 @@ use crate::process::Process;
 use crate::sides::{doing, owner};
 use crate::survey::{Channel, Foreign, Survey, status};
 use crate::words::{Users, counted, hexadecimal, printable, size, when};
-use crate::{json, ring};
+use crate::{json, namespace, ring};
 
 /// Before what belongs to a heading.
 const INDENT: &str = "  ";
@@ -57,9 +57,10 @@ fn missing(wanted: &Wanted, survey: &Survey, users: &mut Users) -> String {
     } else {
         format!("there are: {}", titles.join(", "))
     };
+    let note = namespace::note().map_or_else(String::new, |note| format!("; {note}"));
     format!(
         "{} (key {}) is not there; a reader that was started first waits for it without a trace: \
-         start the writer, which makes it; {others}",
+         start the writer, which makes it; {others}{note}",
         wanted.text, wanted.key
     )
 }

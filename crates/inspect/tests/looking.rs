@@ -183,6 +183,33 @@ fn a_channel_is_found_by_name_owner_key_and_identifier() {
     }
 }
 
+/// As in a container: the channel is there, and is not seen.
+#[test]
+fn another_ipc_namespace_is_named() {
+    let place = Place::new("namespace");
+    let _writer = place.start("writer", "--interval 1h");
+    wait_until("it is there", || place.listed().is_some());
+    let apart = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.arg("--ipc").arg(env!("CARGO_BIN_EXE_semring"));
+        common::run(command.args(arguments))
+    };
+    let listed = match apart(&["list"]) {
+        Ok(listed) if listed.status.success() => stdout(&listed),
+        other => return common::skip(&format!("no namespace of its own: {other:?}")),
+    };
+    let note = "this is an IPC namespace of its own, as a container has";
+    assert!(
+        listed.starts_with("There is no channel") && listed.contains(note),
+        "{listed}"
+    );
+    let shown = String::from_utf8(apart(&["show", &place.name]).unwrap().stderr).unwrap();
+    assert!(
+        shown.contains("is not there") && shown.contains(note),
+        "{shown}"
+    );
+}
+
 #[test]
 fn what_is_no_channel_is_named_with_all() {
     let _place = Place::new("foreign");
