@@ -156,8 +156,8 @@ impl Case<'_> {
                 Condition::SetRemoved,
                 format!(
                     "its semaphore set was removed (`ipcrm -s`, or systemd's RemoveIPC at a log-out) \
-                     under its users: {} end at their next step, with exit code 6; start both sides \
-                     again then, {} left in it",
+                     under its users: whatever {} does next fails, with exit code 6; start both sides \
+                     again then; {} left in it",
                     self.processes(),
                     waiting(snapshot),
                 ),

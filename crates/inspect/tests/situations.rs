@@ -142,7 +142,7 @@ fn set_removed_under_a_pair() {
     let (writer, reader) = place.start_idle();
     place.set().remove().unwrap();
     reader.end();
-    let user = format!("process {} (writer) end at their next step", writer.pid());
+    let user = format!("whatever process {} (writer) does next fails", writer.pid());
     place.assert_named(
         "set removed",
         &["RemoveIPC", &user, "start both sides again"],
