@@ -35,7 +35,6 @@ mod limits;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod message_type;
-#[cfg(not(loom))]
 pub mod observe;
 mod producer;
 mod recovery;
