@@ -1,9 +1,11 @@
 //! What `semring` can be told.
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use semring::Key;
 
 /// Looks after the channels of this machine, and the programs that use them.
 #[derive(Debug, Parser)]
@@ -17,8 +19,14 @@ pub struct Arguments {
 /// Says what to do.
 #[derive(Debug, Subcommand)]
 pub enum Task {
+    /// List all channels of this machine, and what is the matter with them
+    #[command(after_help = LIST_EXAMPLES)]
+    List(List),
+    /// Show all of one channel: segment, both sides, semaphores, ring
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(Show),
     /// Make shell completions or manual pages
-    #[command(subcommand, after_help = EXAMPLES)]
+    #[command(subcommand, after_help = GENERATE_EXAMPLES)]
     Generate(Generate),
     /// Check that this machine and its kernel give what channels need
     #[command(after_help = DOCTOR)]
@@ -41,7 +49,62 @@ Examples:
   semring doctor
   semring doctor --json | jq '.checks[] | select(.outcome != \"pass\")'";
 
-const EXAMPLES: &str = "\
+const LIST_EXAMPLES: &str = "\
+Examples:
+  semring list                 who is there, how full each ring is, and what to do about it
+  semring list --all           also the System V objects that are no channel's
+  semring list --json | jq -r '.channels[] | select(.stale) | .key'";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  semring show                 the channel that `writer` and `reader` use without arguments
+  semring show alice/orders    one that the user alice made
+  semring show 426031          by the identifier of its segment or semaphore set
+  semring show --path /tmp --project 65
+  semring show orders --json | jq .diagnosis";
+
+/// Holds what `list` can be told.
+#[derive(Debug, Args)]
+pub struct List {
+    /// List what is no channel, too: segments, semaphore sets and message queues of other programs
+    #[arg(long, short)]
+    pub all: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Holds what `show` can be told.
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    pub which: Which,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Says which channel is meant.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Name of the channel; USER/NAME for one that somebody else made; or an identifier as listed
+    #[arg(default_value = "default")]
+    pub channel: String,
+
+    /// Use the `ftok` key of this existing file instead of a name
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["channel", "key"])]
+    pub path: Option<PathBuf>,
+
+    /// Project number of the `ftok` key
+    #[arg(long, value_name = "N", default_value = "65", requires = "path")]
+    pub project: NonZeroU8,
+
+    /// Use this key instead of a name, as `ipcs` shows it
+    #[arg(long, value_name = "0x...", value_parser = semring_cli::key, conflicts_with = "channel")]
+    pub key: Option<Key>,
+}
+
+const GENERATE_EXAMPLES: &str = "\
 Examples:
   semring generate completions bash writer > ~/.local/share/bash-completion/completions/writer
   semring generate man --folder ~/.local/share/man/man1";

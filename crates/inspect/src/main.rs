@@ -1,4 +1,5 @@
-//! The operator's program: checks of the machine, shell completions and manual pages of all programs.
+//! The operator's program: what is about all channels, checks of the machine, and shell completions and
+//! manual pages of all programs.
 
 #![cfg_attr(
     not(test),
@@ -12,8 +13,20 @@
 )]
 
 mod arguments;
+mod diagnosis;
 mod doctor;
 mod generate;
+mod json;
+mod list;
+mod names;
+mod namespace;
+mod output;
+mod process;
+mod ring;
+mod show;
+mod sides;
+mod survey;
+mod words;
 
 use std::process::ExitCode;
 
@@ -27,6 +40,8 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::parse();
     let result = match arguments.task {
+        Task::List(what) => list::run(&what),
+        Task::Show(what) => show::run(&what),
         Task::Generate(what) => generate::run(&what),
         Task::Doctor { json } => doctor::run(json),
     };

@@ -230,6 +230,15 @@ impl Identity {
             .map_err(|found| Corrupt::new("type_name_bytes", found, "at most 176"))
     }
 
+    /// Loads the random number that tells this segment from any other.
+    pub(crate) fn load_nonce(&self) -> [u8; 16] {
+        let mut nonce = [0; 16];
+        for (bytes, field) in nonce.as_chunks_mut::<8>().0.iter_mut().zip(&self.nonce) {
+            *bytes = field.load(Ordering::Relaxed).to_ne_bytes();
+        }
+        nonce
+    }
+
     /// Stores the type's name, of which the caller has checked the length.
     pub(crate) fn store_type_name(&self, name: &str) {
         store_text(&self.type_name_bytes, &self.type_name, name);
@@ -360,8 +369,9 @@ impl Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word(u64);
 
+/// Says how the last owner of a role has left it, if it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// Nobody has had the role yet.
     Never,
     /// Somebody took the role and has not closed.

@@ -35,6 +35,7 @@ mod limits;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod message_type;
+pub mod observe;
 mod producer;
 mod recovery;
 mod ring;

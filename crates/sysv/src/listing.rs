@@ -5,6 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::permissions::mode_of;
+use crate::segment::MARKED_FOR_REMOVAL;
 use crate::{Key, MessageQueue, Mode, Permissions, Segment, SemaphoreSet};
 
 /// Describes one segment of the listing; it may be gone by now.
@@ -25,6 +26,8 @@ pub struct SegmentEntry {
     pub attached: u64,
     /// Bytes of it that are in memory.
     pub resident_bytes: u64,
+    /// True once somebody has removed it: it has no key any more and ends with its last attachment.
+    pub marked_for_removal: bool,
 }
 
 /// Describes one semaphore set of the listing; it may be gone by now.
@@ -99,6 +102,7 @@ pub fn segments() -> Result<Vec<SegmentEntry>, ListingError> {
             last_pid: row.number("lpid")?,
             attached: row.number("nattch")?,
             resident_bytes: row.number("rss")?,
+            marked_for_removal: row.mode_bits()? & MARKED_FOR_REMOVAL != 0,
         })
     })
 }
@@ -202,9 +206,12 @@ impl Row<'_> {
     }
 
     fn mode(&self) -> Result<Mode, ListingError> {
+        self.mode_bits().map(mode_of)
+    }
+
+    fn mode_bits(&self) -> Result<u32, ListingError> {
         self.text("perms")
             .and_then(|text| u32::from_str_radix(text, 8).ok())
-            .map(mode_of)
             .ok_or_else(|| self.error("perms"))
     }
 

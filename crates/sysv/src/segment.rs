@@ -10,7 +10,7 @@ use crate::error::check;
 use crate::{Call, Error, Key, Mode, Object, Permissions};
 
 /// Set in a segment's mode once it is marked for removal (`SHM_DEST`, which libc does not name).
-const MARKED_FOR_REMOVAL: u32 = 0o1000;
+pub(crate) const MARKED_FOR_REMOVAL: u32 = 0o1000;
 /// Set in a segment's mode while it is locked into memory (`SHM_LOCKED`).
 const LOCKED: u32 = 0o2000;
 

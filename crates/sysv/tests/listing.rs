@@ -132,12 +132,14 @@ fn a_segment_marked_for_removal_is_listed_without_its_key() {
     let key = common::key("a_segment_marked_for_removal_is_listed_without_its_key");
     let segment = own(Segment::create(key, 1, Mode::OWNER).unwrap());
     let _memory = segment.attach().unwrap();
+    let listed = || {
+        let mut segments = sysv_ipc::segments().unwrap().into_iter();
+        segments.find(|entry| entry.segment == *segment).unwrap()
+    };
+    assert!(!listed().marked_for_removal);
     segment.remove().unwrap();
-    let listed = sysv_ipc::segments().unwrap();
-    let entry = listed
-        .iter()
-        .find(|entry| entry.segment == *segment)
-        .unwrap();
+    let entry = listed();
+    assert!(entry.marked_for_removal);
     assert_eq!(
         (entry.permissions.key, entry.permissions.mode),
         (Key::PRIVATE, Mode::OWNER)

@@ -90,13 +90,22 @@ impl ChannelArguments {
         if let Some(path) = &self.path {
             return Ok((Address::file(path, self.project)?, true));
         }
-        match self.channel.split_once('/') {
-            None => Ok((Address::named(&self.channel)?, true)),
-            Some((user, name)) => {
-                let owner = user_id(user)?;
-                let ours = owner == nix::unistd::geteuid().as_raw();
-                Ok((Address::named_by(owner, name)?, ours))
-            }
+        named(&self.channel)
+    }
+}
+
+/// Reads NAME or USER/NAME; returns the address, and whether it is one at which we may create.
+///
+/// # Errors
+///
+/// An [`AddressError`](semring::AddressError), or a user who does not exist.
+pub fn named(channel: &str) -> Result<(Address, bool)> {
+    match channel.split_once('/') {
+        None => Ok((Address::named(channel)?, true)),
+        Some((user, name)) => {
+            let owner = user_id(user)?;
+            let ours = owner == nix::unistd::geteuid().as_raw();
+            Ok((Address::named_by(owner, name)?, ours))
         }
     }
 }

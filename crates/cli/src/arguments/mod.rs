@@ -6,7 +6,7 @@ mod reader;
 mod speech;
 mod writer;
 
-pub use channel::ChannelArguments;
+pub use channel::{ChannelArguments, named};
 pub use reader::{ReaderArguments, ReaderTask, Start};
 pub use speech::SpeechArguments;
 pub use writer::{WriterArguments, WriterTask};

@@ -249,7 +249,7 @@ fn take_role(setup: &Setup<'_>, place: &Place) -> Result<Link, Obstacle> {
         mapped_at: place.mapped_at,
         created: place.created,
         framing: place.framing,
-        nonce: header::load_nonce(&place.ring.header().identity),
+        nonce: place.ring.header().identity.load_nonce(),
         pid,
         left: Cell::new(false),
     })

@@ -304,14 +304,6 @@ fn check_framing(channel: &Channel, identity: &Identity) -> Result<Framing, Obst
     }
 }
 
-pub(super) fn load_nonce(identity: &Identity) -> [u8; 16] {
-    let mut nonce = [0; 16];
-    for (bytes, field) in nonce.as_chunks_mut::<8>().0.iter_mut().zip(&identity.nonce) {
-        *bytes = field.load(Ordering::Relaxed).to_ne_bytes();
-    }
-    nonce
-}
-
 /// Checks that the messages are of the type that was asked for, or of none.
 fn check_type(channel: &Channel, identity: &Identity, geometry: Geometry) -> Result<(), Obstacle> {
     let Some(asked) = &channel.message_type else {
