@@ -189,3 +189,18 @@ fn a_header_that_is_written_again_starts_from_nothing() -> Result<()> {
     channel.remove()?;
     Ok(())
 }
+
+#[test]
+fn a_process_of_several_threads_does_not_say_that_it_is_registered() -> Result<()> {
+    let _watchdog =
+        watchdog::watch("a_process_of_several_threads_does_not_say_that_it_is_registered");
+    let channel = channel("registered")?.sync(semring::Sync::Adaptive);
+    // The thread of this test and the one that started it: a registration would take some 10 ms.
+    let producer = channel.producer()?;
+    let memory = producer.link().segment().attach_read_only()?;
+    let flags = memory.load_u64(PRODUCER + 136)?;
+    producer.close()?;
+    channel.consumer()?.close()?;
+    ensure!(flags == 0, "waiting or registered: {flags:#x}");
+    Ok(())
+}

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use common::{
     EMPTY, Ended, FULL, HEAD, Place, Running, TAIL, assert_same, cpu_ticks, program_with,
-    pseudo_random,
+    pseudo_random, wait_until,
 };
+use nix::sys::signal::Signal;
 
 const MIB: usize = 1 << 20;
 
@@ -192,6 +193,24 @@ fn adaptive_rings() {
             transfer_quickly(&geometry, bytes, first, through);
         }
     }
+}
+
+/// The programs leave it to a sleeping peer to order their stores: registered before the first thread.
+#[test]
+fn programs_publish_without_a_fence() {
+    let place = Place::new("registered");
+    let options = "-o - --sync adaptive --slots 4 --slot-size 64";
+    let mut reader = place.start(&mut place.reader(options));
+    place.wait_until_blocked(FULL);
+    let mut writer = place.start(place.writer("").stdin(Stdio::piped()));
+    writer.feed_and_hold(b"one");
+    wait_until("it is received", || place.position(HEAD) == 1);
+    let registered = |side: usize| place.position(side + 136) >> 32;
+    assert_eq!([512, 1024].map(registered), [1, 1]);
+    writer.signal(Signal::SIGTERM);
+    writer.end().assert_code(143);
+    reader.end();
+    place.assert_nothing_left();
 }
 
 #[test]
