@@ -200,7 +200,7 @@ fn adaptive_rings() {
 fn programs_publish_without_a_fence() {
     let place = Place::new("registered");
     let options = "-o - --sync adaptive --slots 4 --slot-size 64";
-    let mut reader = place.start(&mut place.reader(options));
+    let reader = place.start(&mut place.reader(options));
     place.wait_until_blocked(FULL);
     let mut writer = place.start(place.writer("").stdin(Stdio::piped()));
     writer.feed_and_hold(b"one");
