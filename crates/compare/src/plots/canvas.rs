@@ -9,9 +9,10 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontStyle, RGBColor, TextStyle};
 
+pub const PAPER: RGBColor = WHITE;
 pub const INK: RGBColor = RGBColor(31, 41, 55);
 pub const FAINT: RGBColor = RGBColor(107, 114, 128);
-const GRID: RGBColor = RGBColor(229, 231, 235);
+pub const GRID: RGBColor = RGBColor(229, 231, 235);
 pub const WIDTH: i32 = 940;
 /// Where pictures begin below title and subtitle.
 pub const TOP: i32 = 84;
