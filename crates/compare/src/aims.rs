@@ -222,7 +222,8 @@ impl Found<'_> {
     /// What lies around the messages: waiting, long streams, making a channel.
     fn around(&self) -> Vec<Line> {
         let bytes = self.0.settings.small_bytes();
-        let seconds = as_f64(self.0.settings.idle_ns) / 1e9;
+        // What a wait costs at its beginning and end is not divided by less than a second.
+        let seconds = (as_f64(self.0.settings.idle_ns) / 1e9).max(1.0);
         let ours = [
             (Kind::Semaphores, 0.0),
             (Kind::SemaphoresCredits, 0.0),

@@ -180,7 +180,7 @@ impl Part {
 /// On what it was measured, below a table.
 fn small_print(results: &Results) -> String {
     let [machine, how] = facts(results);
-    format!("({machine}; {how}.)\n")
+    format!("{machine}; {how}.\n")
 }
 
 fn picture(folder: &str, name: &str, title: &str) -> String {

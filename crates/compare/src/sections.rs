@@ -233,8 +233,8 @@ pub fn facts(results: &Results) -> [String; 2] {
         line.push(format!("cache-line bounce {}", units::time(bounce_ns)));
     }
     let how = format!(
-        "every byte written and checked; {} passes of about {} each, in changing order",
-        settings.repetitions,
+        "every byte written and checked; {} of about {} each, in changing order",
+        units::plural(settings.repetitions.into(), "pass", "passes"),
         units::setting(settings.pass_ns),
     );
     [line.join(", "), how]

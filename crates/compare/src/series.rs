@@ -53,7 +53,7 @@ fn by_slots(results: &Results) -> Option<Section> {
     };
     let line = |kind: Kind| {
         let cells = counts.iter().map(|&slots| cell(kind, slots));
-        std::iter::once(kind.title().to_owned())
+        std::iter::once(kind.title_of_any_slots().to_owned())
             .chain(cells)
             .collect()
     };

@@ -161,10 +161,10 @@ fn guess(counts: &BTreeMap<Task, u64>, task: Task) -> u64 {
 fn calibrate(settings: &Settings, runner: &mut Runner, task: Task, guess: u64) -> Result<u64> {
     let most = match task.measure {
         _ if task.messages > 0 => return Ok(task.messages),
+        Measure::IdleCpu => return Ok(1),
         _ if task.subject == Subject::Transport(Kind::FlagSleep) => {
             return Ok((settings.pass_ns / SLEEPING_FLAG_NS).max(COUNT_MIN));
         }
-        Measure::IdleCpu => return Ok(1),
         Measure::WakeUp => {
             let wake_ups = settings.pass_ns / task.pause_ns.max(1);
             return Ok(wake_ups.clamp(COUNT_MIN, WAKE_UPS_MAX));

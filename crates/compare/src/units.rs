@@ -78,6 +78,11 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// Writes how many there are of something: `1 pass`, `5 passes`.
+pub fn plural(value: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(value), if value == 1 { one } else { many })
+}
+
 /// Writes how many there are of something for each message: `1.00`, `0.02`, `0`.
 pub fn each(value: f64) -> String {
     if value < 0.005 {
@@ -167,6 +172,7 @@ mod tests {
     #[test]
     fn long_counts_are_in_groups_of_three() {
         let texts = [7, 16_384, 1_000_000, 123_456].map(count);
+        assert_eq!(plural(1, "pass", "passes"), "1 pass");
         assert_eq!(texts, ["7", "16,384", "1,000,000", "123,456"]);
     }
 

@@ -17,7 +17,11 @@ pub struct Line<'a> {
 }
 
 /// Makes a line for each transport, those of the semaphores last, so that they lie on top.
-pub fn lines(rows: &[(Kind, &Row)], point: impl Fn(&Row) -> Point) -> Vec<Line<'static>> {
+pub fn lines(
+    rows: &[(Kind, &Row)],
+    title: impl Fn(Kind) -> &'static str,
+    point: impl Fn(&Row) -> Point,
+) -> Vec<Line<'static>> {
     let mut kinds: Vec<Kind> = rows.iter().map(|(kind, _)| *kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -26,7 +30,7 @@ pub fn lines(rows: &[(Kind, &Row)], point: impl Fn(&Row) -> Point) -> Vec<Line<'
         let of_kind = rows.iter().filter(|(other, _)| *other == kind);
         let thin = [Family::Kernel, Family::Peer].contains(&kind.family());
         Line {
-            name: kind.title(),
+            name: title(kind),
             colour: colour(kind),
             width: if thin { 1 } else { 2 },
             points: of_kind.map(|(_, row)| point(row)).collect(),

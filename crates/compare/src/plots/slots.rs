@@ -7,6 +7,7 @@ use super::lines::{self, lines};
 use super::{shown, subtitle};
 use crate::plan::Measure;
 use crate::results::Results;
+use crate::transports::Kind;
 use crate::units;
 
 const HEIGHT: i32 = 520;
@@ -37,7 +38,7 @@ pub fn draw(results: &Results) -> Result<Option<String>> {
     let below = (i32::midpoint(LEFT, RIGHT), BOTTOM + 40);
     canvas.label("slots", below, FAINT, Side::Centre)?;
     canvas.label_upwards("messages per second", (18, i32::midpoint(TOP, BOTTOM)))?;
-    let lines = lines(&rows, |row| {
+    let lines = lines(&rows, Kind::title_of_any_slots, |row| {
         (x.at(f64::from(row.task.slots)), y.at(row.spread.median))
     });
     lines::draw(&canvas, &lines, RIGHT, BOTTOM)?;

@@ -10,6 +10,7 @@ use crate::plan::Measure;
 use crate::results::{Results, Row};
 use crate::statistics::as_f64;
 use crate::subject::Subject;
+use crate::transports::Kind;
 use crate::units;
 
 const HEIGHT: i32 = 660;
@@ -17,9 +18,19 @@ const BOTTOM: i32 = HEIGHT - 56;
 const LEFT: i32 = 96;
 const RIGHT: i32 = WIDTH - 218;
 
+/// Those that lie far below, or on the line of another.
+const LEFT_OUT: [Kind; 5] = [
+    Kind::FlagSleep,
+    Kind::FlagBackoff,
+    Kind::SemaphoresSingle,
+    Kind::SemaphoresCopy,
+    Kind::AdaptiveCopy,
+];
+
 /// Draws a line for each transport, from its smallest messages to its longest.
 pub fn draw(results: &Results) -> Result<String> {
-    let rows = shown(results, |task| task.measure == Measure::Throughput);
+    let mut rows = shown(results, |task| task.measure == Measure::Throughput);
+    rows.retain(|(kind, _)| !LEFT_OUT.contains(kind));
     let fill = Subject::Bare(Bare::Fill);
     let fill: Vec<&Row> = results
         .rows
@@ -58,7 +69,7 @@ pub fn draw(results: &Results) -> Result<String> {
         width: 0,
         points: limit,
     };
-    let lines = std::iter::once(limit).chain(lines(&rows, point));
+    let lines = std::iter::once(limit).chain(lines(&rows, Kind::title, point));
     lines::draw(&canvas, &lines.collect::<Vec<_>>(), RIGHT, BOTTOM)?;
     canvas.finish()?;
     Ok(picture)

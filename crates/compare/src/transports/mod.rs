@@ -264,6 +264,15 @@ impl Kind {
         }
     }
 
+    /// Returns its name where the number of slots is another.
+    pub(crate) const fn title_of_any_slots(self) -> &'static str {
+        match self {
+            Self::Semaphores => "semaphores, one by one",
+            Self::Adaptive => "adaptive, one by one",
+            _ => self.title(),
+        }
+    }
+
     /// Returns how many messages of this length it takes until all of its memory has been used once.
     pub(crate) const fn slots(self, message_bytes: usize) -> u32 {
         match self {
