@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bare::Bare;
 use crate::names::Names;
 use crate::subject::Subject;
-use crate::transports::roomy_slots;
+use crate::transports::hot_slots;
 use crate::units;
 
 /// What a side writes on a line of its own once it is attached.
@@ -107,7 +107,7 @@ impl Task {
     pub const fn slots(self) -> u32 {
         match (self.slots, self.subject) {
             (0, Subject::Transport(kind)) => kind.slots(self.size_bytes),
-            (0, Subject::Bare(Bare::FillSlots | Bare::CopySlots)) => roomy_slots(self.size_bytes),
+            (0, Subject::Bare(Bare::FillSlots | Bare::CopySlots)) => hot_slots(self.size_bytes),
             (0, Subject::Bare(_) | Subject::SetUp(_)) => 1,
             (slots, _) => slots,
         }

@@ -147,14 +147,14 @@ fn guess(counts: &BTreeMap<Task, u64>, task: Task) -> u64 {
         (known.measure, known.subject, known.pause_ns)
             == (task.measure, task.subject, task.pause_ns)
     });
-    let counts = alike.map(|(known, &count)| {
+    let mut counts = alike.map(|(known, &count)| {
         let (known, bytes) = (
             known.size_bytes.max(1) as u64,
             task.size_bytes.max(1) as u64,
         );
         scaled(count, bytes.max(known), known)
     });
-    counts.last().unwrap_or_default().max(TRIAL_FIRST)
+    counts.next_back().unwrap_or_default().max(TRIAL_FIRST)
 }
 
 /// Finds out how many messages make a pass of about the length that was asked for.

@@ -212,9 +212,18 @@ const MOST_SLOTS: u32 = semring::MAX_SLOTS;
 /// written has left the other side's, and less than the shared one.
 const ROOM_BYTES: usize = 8 << 20;
 
-/// Returns how many messages of this length have that room, as far as a channel may have so many slots.
+/// Returns how many messages of this length have that room, but as many as usual at least.
 pub const fn roomy_slots(message_bytes: usize) -> u32 {
-    let mut slots = USUAL_SLOTS;
+    slots_in_room(message_bytes, USUAL_SLOTS)
+}
+
+/// Returns how many messages of this length have that room, but two at least.
+pub const fn hot_slots(message_bytes: usize) -> u32 {
+    slots_in_room(message_bytes, 2)
+}
+
+const fn slots_in_room(message_bytes: usize, least: u32) -> u32 {
+    let mut slots = least;
     while slots < MOST_SLOTS && (slots as usize).saturating_mul(message_bytes) < ROOM_BYTES {
         slots *= 2;
     }
@@ -501,6 +510,7 @@ mod tests {
     fn room_is_8_mib_as_far_as_slots_allow() {
         let slots = [8, 1 << 10, 16 << 10, 128 << 10, 4 << 20].map(roomy_slots);
         assert_eq!(slots, [16384, 8192, 512, 64, 64]);
+        assert_eq!([1 << 20, 4 << 20, 16 << 20].map(hot_slots), [8, 2, 2]);
         assert!(Kind::AdaptiveRoomy.carries(64 << 10) && !Kind::AdaptiveRoomy.carries(1 << 20));
     }
 
