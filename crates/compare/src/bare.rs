@@ -106,8 +106,6 @@ impl fmt::Display for Bare {
     }
 }
 
-const HALF_PAGE: usize = 2048;
-
 /// Does one side's part.
 pub fn run(bare: Bare, plan: &Plan) -> Result<Measured> {
     match bare {
@@ -115,17 +113,14 @@ pub fn run(bare: Bare, plan: &Plan) -> Result<Measured> {
             black_box(getppid());
         }),
         Bare::Fill => {
-            let mut memory = vec![1; plan.task.size_bytes];
+            let mut memory = vec![1_u8; plan.task.size_bytes];
             alone(plan, |number| pattern::fill(black_box(&mut memory), number))
         }
         Bare::Copy => {
-            let source = vec![1; plan.task.size_bytes];
-            // Half a page further: some processors copy at a fraction of their speed between addresses
-            // that are alike in their lowest bits.
-            let mut memory = vec![1; plan.task.size_bytes + HALF_PAGE];
-            let target = &mut memory[HALF_PAGE..];
+            let source = vec![1_u8; plan.task.size_bytes];
+            let mut target = source.clone();
             alone(plan, |_| {
-                black_box(&mut *target).copy_from_slice(black_box(&source[..]));
+                black_box(&mut target[..]).copy_from_slice(black_box(&source[..]));
             })
         }
         Bare::FillSlots => {
@@ -135,7 +130,7 @@ pub fn run(bare: Bare, plan: &Plan) -> Result<Measured> {
             })
         }
         Bare::CopySlots => {
-            let source = vec![1; plan.task.size_bytes];
+            let source = vec![1_u8; plan.task.size_bytes];
             let mut slots = private_slots(plan)?;
             alone(plan, |number| {
                 slots
