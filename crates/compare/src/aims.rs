@@ -270,3 +270,21 @@ impl Found<'_> {
         (short < long).then_some(time(long)? / time(short)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aim_is_reached_or_not_or_was_not_measured() {
+        let cells = |line: Line| line.map(|cells| cells[1..].join("; "));
+        let found = cells(at_least("", 2.0, Some(2.5), times));
+        assert_eq!(found.unwrap(), "at least 2.00 ×; 2.50 ×; yes");
+        let found = cells(at_most("", 2.0, Some(2.5), times));
+        assert_eq!(found.unwrap(), "at most 2.00 ×; 2.50 ×; no");
+        for nothing in [None, Some(f64::NAN), Some(f64::INFINITY)] {
+            assert_eq!(at_least("", 2.0, nothing, times), None);
+            assert_eq!(at_most("", 2.0, nothing, times), None);
+        }
+    }
+}

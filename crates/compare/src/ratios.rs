@@ -249,6 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_of_a_copy_is_writing_and_copying_and_slots_have_the_usual_one() {
+        let throughput = Measure::Throughput;
+        let rows = [
+            (throughput, Subject::Bare(Bare::Fill), 100e6), // 10 ns
+            (throughput, Subject::Bare(Bare::CopySlots), 50e6), // 20 ns
+            (throughput, Subject::Transport(Kind::Adaptive), 50e6), // 20 ns of 10
+            (throughput, Subject::Transport(Kind::AdaptiveCopy), 25e6), // 40 ns of 30
+            (Measure::BySlots, Subject::Transport(Kind::Adaptive), 25e6), // 40 ns of 10
+        ];
+        let mut rows: Vec<Row> = rows
+            .map(|(measure, subject, median)| row(measure, subject, median))
+            .into();
+        rows[4].task.slots = 4096;
+        fill_in(&mut rows, Some(100.0));
+        let of_limit: Vec<String> = rows.iter().map(|row| two(row.of_limit)).collect();
+        assert_eq!(of_limit, ["none", "none", "0.50", "0.75", "0.25"]);
+    }
+
+    #[test]
     fn noise_is_what_the_same_transport_differs_by() {
         let control = Subject::Transport(Kind::Control);
         for figures in [[100.0, 110.0], [110.0, 100.0]] {

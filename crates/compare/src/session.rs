@@ -38,6 +38,8 @@ const MESSAGES_MAX: u64 = 1 << 32;
 /// What the search for the right number begins with, and by how much it grows.
 const TRIAL_FIRST: u64 = 2;
 const TRIAL_FACTOR: u64 = 32;
+/// Passes are repeated, all together, this part as often as there are passes.
+const RETRIES_PART: usize = 2;
 /// A trial that lasts this part of a pass is long enough to tell.
 const TRIAL_PART: u64 = 8;
 
@@ -120,6 +122,8 @@ fn measure(settings: &Settings, runner: &mut Runner) -> Result<Vec<Pass>> {
         }
     }
     let mut passes = Vec::new();
+    // On a machine that stays far, repeating everything would take hours and find the same.
+    let mut retries_left = schedule.len() / RETRIES_PART;
     for &(repetition, task) in &schedule {
         progress.step(repetition, &task.to_string());
         let count = counts.get(&task).copied().unwrap_or(COUNT_MIN);
@@ -132,9 +136,10 @@ fn measure(settings: &Settings, runner: &mut Runner) -> Result<Vec<Pass>> {
                 attempt,
                 ..pass
             });
-            if !is_far {
+            if !is_far || retries_left == 0 {
                 break;
             }
+            retries_left -= usize::from(attempt < settings.retries);
         }
     }
     Ok(passes)
