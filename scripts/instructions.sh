@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Counts the instructions of a message, sent and received, in each mode: those of the program itself, with
 # callgrind; what the kernel does in `semop` is not among them. The ring is filled, then drained, so no side
-# waits. Some seconds.
+# waits. Half a minute.
 #   scripts/instructions.sh
 # Under callgrind there is no `membarrier`, so an adaptive channel pays its fence.
 set -euo pipefail
