@@ -3,9 +3,8 @@
 # callgrind; what the kernel does in `semop` is not among them. The ring is filled, then drained, so no side
 # waits. Half a minute.
 #   scripts/instructions.sh
-# Under callgrind there is no `membarrier`, so an adaptive channel pays its fence.
 set -euo pipefail
-if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,6s/^# //p' "$0"; exit; fi
+if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,5s/^# //p' "$0"; exit; fi
 source "$(dirname "$0")/common.sh"
 if ! command -v valgrind >/dev/null; then
     echo 'SKIPPED: instructions: valgrind is missing (`apt-get install valgrind`)'
