@@ -10,11 +10,10 @@ mod posix_queue;
 mod ring_memory;
 mod semaphores;
 mod sysv_queue;
+mod there;
 mod unix_socket;
 
 use std::fmt;
-use std::thread;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -29,6 +28,8 @@ use pipe::Pipe;
 use posix_queue::PosixQueue;
 use semaphores::{ByCopy, InBatches, Semaphores};
 use sysv_queue::SysvQueue;
+
+pub use there::when_there;
 
 pub(crate) use ring_memory::RingMemory;
 use unix_socket::UnixSocket;
@@ -433,63 +434,6 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.to_possible_value();
         f.write_str(value.as_ref().map_or("", |value| value.get_name()))
-    }
-}
-
-/// How often a consumer looks for what the producer has not made yet.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
-
-/// Calls until there is something, or another error than that there is not.
-///
-/// # Errors
-///
-/// That other error.
-pub fn when_there<T, E>(mut call: impl FnMut() -> Result<T, E>) -> Result<T>
-where
-    E: Absence + Into<anyhow::Error>,
-{
-    loop {
-        match call() {
-            Err(error) if error.is_absence() => thread::sleep(LOOK_EVERY),
-            result => return result.map_err(Into::into),
-        }
-    }
-}
-
-/// An error that may mean that nobody has made the thing yet.
-pub trait Absence {
-    /// Tells whether it does.
-    fn is_absence(&self) -> bool;
-}
-
-impl Absence for sysv_ipc::Error {
-    fn is_absence(&self) -> bool {
-        self.kind() == sysv_ipc::ErrorKind::NotFound
-    }
-}
-
-impl Absence for semring_flag::OpenError {
-    fn is_absence(&self) -> bool {
-        matches!(self, Self::NotFound { .. })
-    }
-}
-
-impl Absence for std::io::Error {
-    fn is_absence(&self) -> bool {
-        self.kind() == std::io::ErrorKind::NotFound
-    }
-}
-
-impl Absence for nix::errno::Errno {
-    fn is_absence(&self) -> bool {
-        *self == Self::ENOENT
-    }
-}
-
-impl Absence for rustix::io::Errno {
-    /// A socket has a name before anybody listens to it.
-    fn is_absence(&self) -> bool {
-        [Self::NOENT, Self::CONNREFUSED].contains(self)
     }
 }
 
