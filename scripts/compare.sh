@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Measures the flag, the semaphores, and what else one would use side by side: throughput, round trip,
 # wake-up, CPU of an idle reader, beside the limits of the machine. With messages of 64 bytes in some
-# minutes; with --quick in less than a minute; with --full from 8 bytes to 4 MiB, in ten minutes or more.
+# minutes; with --quick in less than a minute; with --full from 8 bytes to 4 MiB, in about ten minutes.
 #   scripts/compare.sh [--quick|--full] [--peers] [--size BYTES,...] [--json FILE] [--markdown FILE] [--plots FOLDER]
 #     [OPTION...]      --help: all of them
+# docs/benchmarks.md says which command has filled it.
 # With --peers also iceoryx2, ipc-channel and, where g++ and libboost-dev are installed, Boost.Interprocess:
 # the first time that takes some minutes to build.
 # Leave the machine alone meanwhile: whatever else runs on it shows in the figures.
 set -euo pipefail
-if [ "${1:-}" = -h ]; then sed -n '2,10s/^# //p' "$0"; exit; fi
+if [ "${1:-}" = -h ]; then sed -n '2,11s/^# //p' "$0"; exit; fi
 from=$PWD
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Checks everything: format, lints, documentation, all tests (README and docs do what they show), the
 # model checker and that it finds defects, the demonstration, a short stress run, a sample of failing
-# system calls, some seconds of fuzzing, a short comparison. Some minutes on two cores.
+# system calls, some seconds of fuzzing, the benchmarks once, a short comparison. Some minutes on two
+# cores.
 #   scripts/test.sh
 set -euo pipefail
-if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,5s/^# //p' "$0"; exit; fi
+if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,6s/^# //p' "$0"; exit; fi
 source "$(dirname "$0")/common.sh"
 need cargo-fmt '`rustup component add rustfmt`'
 need cargo-clippy '`rustup component add clippy`'
@@ -26,6 +27,8 @@ step isolated scripts/demo.sh 10ms
 step isolated scripts/stress.sh --quick
 step isolated scripts/injections.sh --quick
 step scripts/fuzz.sh --seconds 3
+step isolated cargo bench --package semring --bench hot_path --quiet -- --test
+step isolated scripts/instructions.sh
 step isolated scripts/compare.sh --quick
 
 if [ "$(objects)" != "$before" ]; then

@@ -12,13 +12,13 @@ use nix::unistd::getppid;
 use rustix::io::Errno;
 use rustix::thread::futex;
 use serde::{Deserialize, Serialize};
-use sysv_ipc::{Attachment, Mode, Operation, Segment, SemaphoreSet};
+use sysv_ipc::{Attachment, Key, Mode, Operation, Segment, SemaphoreSet};
 
 use crate::machine::{Stopwatch, now_ns};
 use crate::names::key_of;
 use crate::pattern;
 use crate::plan::{Measure, Measured, Plan, Role};
-use crate::transports::when_there;
+use crate::transports::{RingMemory, hot_slots, when_there};
 use crate::work::start_together;
 
 /// What the machine does without a transport.
@@ -39,10 +39,24 @@ pub enum Bare {
     /// One core copies messages from memory to memory.
     #[serde(rename = "bare-copy")]
     Copy,
+    /// One core writes messages into the slots of a System V segment, one after the other.
+    #[serde(rename = "bare-fill-slots")]
+    FillSlots,
+    /// One core copies messages from memory of its own into such slots.
+    #[serde(rename = "bare-copy-slots")]
+    CopySlots,
 }
 
 impl Bare {
-    pub const ALL: [Self; 5] = [Self::Call, Self::Semop, Self::Futex, Self::Fill, Self::Copy];
+    pub const ALL: [Self; 7] = [
+        Self::Call,
+        Self::Semop,
+        Self::Futex,
+        Self::Fill,
+        Self::Copy,
+        Self::FillSlots,
+        Self::CopySlots,
+    ];
 
     /// Returns its name for people.
     pub const fn title(self) -> &'static str {
@@ -52,12 +66,17 @@ impl Bare {
             Self::Futex => "bare futex",
             Self::Fill => "fill",
             Self::Copy => "memcpy",
+            Self::FillSlots => "fill into slots",
+            Self::CopySlots => "memcpy into slots",
         }
     }
 
     /// Tells whether it depends on the length of the messages.
     pub const fn has_size(self) -> bool {
-        matches!(self, Self::Fill | Self::Copy)
+        matches!(
+            self,
+            Self::Fill | Self::Copy | Self::FillSlots | Self::CopySlots
+        )
     }
 
     /// Tells whether there is such a thing.
@@ -67,6 +86,7 @@ impl Bare {
             Measure::RoundTrip | Measure::WakeUp | Measure::IdleCpu => {
                 matches!(self, Self::Semop | Self::Futex)
             }
+            Measure::BySlots | Measure::ByMessages | Measure::SetUp => false,
         }
     }
 }
@@ -80,6 +100,8 @@ impl fmt::Display for Bare {
             Self::Futex => "bare-futex",
             Self::Fill => "bare-fill",
             Self::Copy => "bare-copy",
+            Self::FillSlots => "bare-fill-slots",
+            Self::CopySlots => "bare-copy-slots",
         })
     }
 }
@@ -91,14 +113,29 @@ pub fn run(bare: Bare, plan: &Plan) -> Result<Measured> {
             black_box(getppid());
         }),
         Bare::Fill => {
-            let mut memory = vec![1; plan.task.size_bytes];
+            let mut memory = vec![1_u8; plan.task.size_bytes];
             alone(plan, |number| pattern::fill(black_box(&mut memory), number))
         }
         Bare::Copy => {
-            let source = vec![1; plan.task.size_bytes];
+            let source = vec![1_u8; plan.task.size_bytes];
             let mut target = source.clone();
             alone(plan, |_| {
                 black_box(&mut target[..]).copy_from_slice(black_box(&source[..]));
+            })
+        }
+        Bare::FillSlots => {
+            let mut slots = private_slots(plan)?;
+            alone(plan, |number| {
+                pattern::fill(slots.message_mut(number), number);
+            })
+        }
+        Bare::CopySlots => {
+            let source = vec![1_u8; plan.task.size_bytes];
+            let mut slots = private_slots(plan)?;
+            alone(plan, |number| {
+                slots
+                    .message_mut(number)
+                    .copy_from_slice(black_box(&source[..]));
             })
         }
         Bare::Semop => {
@@ -118,6 +155,14 @@ pub fn run(bare: Bare, plan: &Plan) -> Result<Measured> {
             together(plan, &Futexes(segment.attach()?))
         }
     }
+}
+
+/// Makes slots that stay in the shared cache, as those of a channel do at best, for this process alone.
+fn private_slots(plan: &Plan) -> Result<RingMemory> {
+    let bytes = plan.task.size_bytes;
+    let memory = RingMemory::create(Key::PRIVATE, bytes, hot_slots(bytes))?;
+    memory.segment().remove()?;
+    Ok(memory)
 }
 
 /// One side works, by itself: the consumer, whose time counts.
@@ -151,17 +196,17 @@ trait Signals {
 fn together(plan: &Plan, signals: &impl Signals) -> Result<Measured> {
     start_together()?;
     let measured = match (plan.task.measure, plan.role) {
-        (Measure::Throughput, role) => {
+        (Measure::RoundTrip, Role::Producer) => ask(plan, signals)?,
+        (Measure::RoundTrip, Role::Consumer) => answer(plan, signals)?,
+        (Measure::WakeUp | Measure::IdleCpu, Role::Producer) => wake(plan, signals)?,
+        (Measure::WakeUp | Measure::IdleCpu, Role::Consumer) => be_woken(plan, signals)?,
+        (_, role) => {
             let call = |number| signals.call(role as u16, number);
             (0..plan.warm_up).try_for_each(call)?;
             let stopwatch = Stopwatch::start()?;
             (plan.warm_up..plan.total()).try_for_each(call)?;
             stopwatch.stop()?
         }
-        (Measure::RoundTrip, Role::Producer) => ask(plan, signals)?,
-        (Measure::RoundTrip, Role::Consumer) => answer(plan, signals)?,
-        (Measure::WakeUp | Measure::IdleCpu, Role::Producer) => wake(plan, signals)?,
-        (Measure::WakeUp | Measure::IdleCpu, Role::Consumer) => be_woken(plan, signals)?,
     };
     match plan.role {
         Role::Producer => signals.wait(DONE).and_then(|()| signals.remove())?,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sysv_ipc::{Attachment, Key, Mode, Segment};
 
 use crate::plan::Role;
@@ -21,7 +21,7 @@ const BATCHES: u64 = 40;
 const NEAR_NS: f64 = 300.0;
 
 /// Says how far the CPUs were from each other during a pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distance {
     Near,

@@ -9,13 +9,16 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+mod aims;
 mod arguments;
 mod bare;
 mod board;
 mod interrupt;
 mod machine;
 mod markdown;
+mod methods;
 mod names;
+mod notes;
 mod pair;
 mod pass;
 mod pattern;
@@ -27,10 +30,13 @@ mod ratios;
 mod results;
 mod schedule;
 mod sections;
+mod series;
 mod session;
+mod set_up;
 mod side;
 mod statistics;
 mod subject;
+mod summary;
 mod table;
 mod transports;
 mod units;
@@ -54,7 +60,8 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.task {
         Some(Task::Side { plan }) => side::run(plan, |kind, work| {
-            let Some(measured) = kind.run(work) else {
+            let slots = work.plan.task.slots();
+            let Some(measured) = kind.run(slots, work) else {
                 bail!("another program has this transport");
             };
             measured

@@ -11,12 +11,12 @@ use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike as _;
 use nix::unistd::{Pid, getppid};
 use rustix::time::{ClockId, clock_gettime};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::Measured;
 
 /// What is printed with the results.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu_model: String,
     pub kernel: String,
@@ -30,7 +30,7 @@ pub struct Machine {
 }
 
 /// Where the two processes run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Placement {
     /// Each on a CPU of its own, where there are two.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::arguments::Settings;
 use crate::board::{Board, Distance};
@@ -20,12 +20,14 @@ use crate::transports::Kind;
 /// counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PATIENCE_FACTOR: u64 = 20;
+/// What a message may take where their number was asked for.
+const PATIENCE_PER_MESSAGE: Duration = Duration::from_micros(2);
 /// The warm-up is a tenth of what is measured, at most so many messages, and at least once round the
 /// memory: its pages come into being at the first touch.
 const WARM_UP_MAX: u64 = 10_000;
 
 /// What came of a pass.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pass {
     #[serde(flatten)]
     pub task: Task,
@@ -43,7 +45,7 @@ pub struct Pass {
     /// Of both together.
     pub switches: u64,
     /// Each round trip or wake-up, in order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples_ns: Vec<u64>,
 }
 
@@ -101,7 +103,9 @@ impl Runner {
             Some(peers) if is_peer => &peers.program,
             _ => &self.program,
         };
-        let result = pair::run(program, &plans, self.limit, &self.signals);
+        let limit =
+            self.limit + PATIENCE_PER_MESSAGE * u32::try_from(task.messages).unwrap_or(u32::MAX);
+        let result = pair::run(program, &plans, limit, &self.signals);
         // After a failure objects are left, by those who were ended: that is no finding. Objects that
         // cannot be removed are, and then the failure is only why.
         let left = names
@@ -113,11 +117,11 @@ impl Runner {
     }
 
     fn plans(&self, task: Task, count: u64, bounce: bool, names: &Names) -> [Plan; 2] {
-        let slots = u64::from(task.subject.slots());
+        let slots = u64::from(task.slots());
         let warm_up = match task.measure {
-            Measure::IdleCpu => 0,
+            Measure::IdleCpu | Measure::SetUp => 0,
             Measure::WakeUp => 1,
-            Measure::Throughput | Measure::RoundTrip => (count / 10).clamp(slots, WARM_UP_MAX),
+            _ => (count / 10).min(WARM_UP_MAX).max(slots),
         };
         let is_corrupt = self.corrupt && task.subject.transport().is_some();
         [Role::Producer, Role::Consumer].map(|role| Plan {
@@ -146,7 +150,10 @@ fn evaluate(task: Task, count: u64, producer: Report, consumer: Report) -> Pass 
             delays.skip(1).collect()
         }
         Measure::RoundTrip => sent.samples_ns,
-        Measure::Throughput | Measure::IdleCpu => Vec::new(),
+        Measure::SetUp => received.samples_ns,
+        Measure::Throughput | Measure::BySlots | Measure::ByMessages | Measure::IdleCpu => {
+            Vec::new()
+        }
     };
     Pass {
         task,
@@ -158,8 +165,8 @@ fn evaluate(task: Task, count: u64, producer: Report, consumer: Report) -> Pass 
         count,
         // The clock of who sees the end of what is measured.
         elapsed_ns: match task.measure {
-            Measure::Throughput | Measure::WakeUp | Measure::IdleCpu => received.elapsed_ns,
             Measure::RoundTrip => sent.elapsed_ns,
+            _ => received.elapsed_ns,
         },
         producer_cpu_ns: sent.cpu_ns,
         consumer_cpu_ns: received.cpu_ns,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bare::Bare;
 use crate::names::Names;
 use crate::subject::Subject;
+use crate::transports::hot_slots;
 use crate::units;
 
 /// What a side writes on a line of its own once it is attached.
@@ -43,6 +44,19 @@ pub enum Measure {
     WakeUp,
     /// CPU time of a consumer that waits for its first message.
     IdleCpu,
+    /// Messages in a second, one way, through rings of more and fewer slots.
+    BySlots,
+    /// Messages in a second, one way, of short streams and long ones.
+    ByMessages,
+    /// Time to make a channel, to use it for the first time, to attach to it.
+    SetUp,
+}
+
+impl Measure {
+    /// Tells whether messages in a second are counted, as opposed to time.
+    pub const fn is_rate(self) -> bool {
+        matches!(self, Self::Throughput | Self::BySlots | Self::ByMessages)
+    }
 }
 
 impl fmt::Display for Measure {
@@ -52,6 +66,9 @@ impl fmt::Display for Measure {
             Self::RoundTrip => "round trip",
             Self::WakeUp => "wake-up",
             Self::IdleCpu => "idle reader",
+            Self::BySlots => "throughput by slots",
+            Self::ByMessages => "throughput by messages",
+            Self::SetUp => "set-up",
         })
     }
 }
@@ -64,14 +81,42 @@ pub struct Task {
     pub size_bytes: usize,
     /// How long the producer lets the consumer wait before each message; 0: not at all.
     pub pause_ns: u64,
+    /// Slots of the ring; 0: as many as the transport has.
+    #[serde(default)]
+    pub slots: u32,
+    /// Messages of the pass; 0: as many as last for as long as a pass should.
+    #[serde(default)]
+    pub messages: u64,
     pub subject: Subject,
 }
 
 impl Task {
+    /// Makes one that leaves everything else to the subject.
+    pub const fn new(measure: Measure, size_bytes: usize, subject: Subject) -> Self {
+        Self {
+            measure,
+            size_bytes,
+            pause_ns: 0,
+            slots: 0,
+            messages: 0,
+            subject,
+        }
+    }
+
+    /// Returns how many messages it takes until all of the memory has been used once.
+    pub const fn slots(self) -> u32 {
+        match (self.slots, self.subject) {
+            (0, Subject::Transport(kind)) => kind.slots(self.size_bytes),
+            (0, Subject::Bare(Bare::FillSlots | Bare::CopySlots)) => hot_slots(self.size_bytes),
+            (0, Subject::Bare(_) | Subject::SetUp(_)) => 1,
+            (slots, _) => slots,
+        }
+    }
+
     /// Tells whether it matters how far the CPUs are from each other.
     pub const fn takes_both_cpus(self) -> bool {
         match (self.measure, self.subject) {
-            (Measure::IdleCpu, _) => false,
+            (Measure::IdleCpu, _) | (_, Subject::SetUp(_)) => false,
             (_, Subject::Bare(bare)) => matches!(bare, Bare::Semop | Bare::Futex),
             (_, Subject::Transport(_)) => true,
         }
@@ -83,6 +128,12 @@ impl fmt::Display for Task {
         write!(f, "{}, {}", self.measure, self.subject.title())?;
         if self.size_bytes > 0 {
             write!(f, ", {}", units::bytes(self.size_bytes))?;
+        }
+        if self.slots > 0 {
+            write!(f, ", {} slots", self.slots)?;
+        }
+        if self.messages > 0 {
+            write!(f, ", {} messages", self.messages)?;
         }
         Ok(())
     }

@@ -75,7 +75,10 @@ impl Figures {
     fn times_better(&self, task: Task, value: f64, than: Kind) -> Option<f64> {
         task.subject.transport()?;
         let subject = Subject::Transport(than);
-        let base = self.of(Task { subject, ..task })?;
+        let base = self.of(Task {
+            subject,
+            ..usual(task)
+        })?;
         positive(time_ns(task.measure, base) / time_ns(task.measure, value))
     }
 
@@ -87,7 +90,16 @@ impl Figures {
             Bare::Futex
         };
         match task.measure {
-            Measure::Throughput => Some(self.need_ns(kind.need(), task)?.max(self.fill_ns(task)?)),
+            Measure::Throughput | Measure::BySlots | Measure::ByMessages => {
+                let task = usual(task);
+                let copy_ns = if kind.copies() {
+                    self.bare_ns(Bare::CopySlots, task)?
+                } else {
+                    0.0
+                };
+                let write_ns = self.fill_ns(task)? + copy_ns;
+                Some(self.need_ns(kind.need(), task)?.max(write_ns))
+            }
             Measure::RoundTrip => {
                 let hand_over_ns = if kind.spins() {
                     self.bounce_ns?
@@ -99,6 +111,7 @@ impl Figures {
             }
             Measure::WakeUp if kind.never_sleeps() => Some(self.bounce_ns? / 2.0),
             Measure::WakeUp | Measure::IdleCpu => self.bare_ns(sleeper, task),
+            Measure::SetUp => None,
         }
     }
 
@@ -133,11 +146,26 @@ impl Figures {
     }
 }
 
+/// Returns the task of which all others of its measure are variations: with the usual slots and messages.
+fn usual(task: Task) -> Task {
+    let measure = if task.measure.is_rate() {
+        Measure::Throughput
+    } else {
+        task.measure
+    };
+    Task {
+        measure,
+        slots: 0,
+        messages: 0,
+        ..task
+    }
+}
+
 /// Converts a figure to a time: less is better.
 pub fn time_ns(measure: Measure, value: f64) -> f64 {
     match measure {
-        Measure::Throughput => 1e9 / value,
-        Measure::RoundTrip | Measure::WakeUp | Measure::IdleCpu => value,
+        rate if rate.is_rate() => 1e9 / value,
+        _ => value,
     }
 }
 
@@ -154,13 +182,7 @@ mod tests {
             Subject::Bare(bare) if !bare.has_size() => 0,
             _ => 64,
         };
-        let task = Task {
-            measure,
-            size_bytes,
-            pause_ns: 0,
-            subject,
-        };
-        Row::of_one(task, median)
+        Row::of_one(Task::new(measure, size_bytes, subject), median)
     }
 
     fn filled(rows: &[(Measure, Subject, f64)]) -> Vec<Row> {
@@ -224,6 +246,25 @@ mod tests {
         ]);
         let of_limit: Vec<String> = rows.iter().map(|row| two(row.of_limit)).collect();
         assert_eq!(of_limit, ["none", "none", "0.83", "0.75", "none"]);
+    }
+
+    #[test]
+    fn the_limit_of_a_copy_is_writing_and_copying_and_slots_have_the_usual_one() {
+        let throughput = Measure::Throughput;
+        let rows = [
+            (throughput, Subject::Bare(Bare::Fill), 100e6), // 10 ns
+            (throughput, Subject::Bare(Bare::CopySlots), 50e6), // 20 ns
+            (throughput, Subject::Transport(Kind::Adaptive), 50e6), // 20 ns of 10
+            (throughput, Subject::Transport(Kind::AdaptiveCopy), 25e6), // 40 ns of 30
+            (Measure::BySlots, Subject::Transport(Kind::Adaptive), 25e6), // 40 ns of 10
+        ];
+        let mut rows: Vec<Row> = rows
+            .map(|(measure, subject, median)| row(measure, subject, median))
+            .into();
+        rows[4].task.slots = 4096;
+        fill_in(&mut rows, Some(100.0));
+        let of_limit: Vec<String> = rows.iter().map(|row| two(row.of_limit)).collect();
+        assert_eq!(of_limit, ["none", "none", "0.50", "0.75", "0.25"]);
     }
 
     #[test]

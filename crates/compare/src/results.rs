@@ -1,8 +1,14 @@
 //! What a run has found: each pass with its samples, and a row for each line of the table.
 
-use serde::Serialize;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::arguments::Settings;
+use crate::bare::Bare;
 use crate::board::Distance;
 use crate::machine::Machine;
 use crate::pass::Pass;
@@ -13,7 +19,7 @@ use crate::subject::Subject;
 use crate::transports::Kind;
 
 /// Version of the structure of the JSON file.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Everything about a run.
 #[derive(Debug, Serialize)]
@@ -56,7 +62,34 @@ pub struct Row {
     pub count: u64,
 }
 
+/// What is taken from such a file: all else follows from it.
+#[derive(Debug, Deserialize)]
+struct Measured {
+    format: u32,
+    machine: Machine,
+    settings: Settings,
+    passes: Vec<Pass>,
+}
+
 impl Results {
+    /// Reads what an earlier run has written, and works it out anew.
+    ///
+    /// # Errors
+    ///
+    /// There is no such file, or it is not one of this program and version.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        let found: Measured = serde_json::from_reader(BufReader::new(file))
+            .with_context(|| format!("{} is no file of `compare --json`", path.display()))?;
+        if found.format != FORMAT {
+            let (path, found) = (path.display(), found.format);
+            bail!(
+                "{path} has format {found}, and this program reads format {FORMAT}: measure again"
+            );
+        }
+        Ok(Self::new(found.settings, found.machine, found.passes))
+    }
+
     pub fn new(settings: Settings, mut machine: Machine, passes: Vec<Pass>) -> Self {
         machine.bounce_median_ns = bounce_median_ns(&passes);
         let mut tasks: Vec<Task> = passes.iter().map(|pass| pass.task).collect();
@@ -74,6 +107,27 @@ impl Results {
             rows,
             passes,
         }
+    }
+}
+
+impl Results {
+    /// Finds what was measured about a transport with messages of this length.
+    pub fn row(&self, measure: Measure, kind: Kind, size_bytes: usize) -> Option<&Row> {
+        let usual = Task::new(measure, size_bytes, Subject::Transport(kind));
+        let rows = self.rows.iter();
+        let mut rows = rows.filter(|row| {
+            Task {
+                pause_ns: 0,
+                ..row.task
+            } == usual
+        });
+        rows.next()
+    }
+
+    /// Finds what the machine does without a transport; `size_bytes`: 0 where there is none.
+    pub fn bare(&self, measure: Measure, bare: Bare, size_bytes: usize) -> Option<&Row> {
+        let task = Task::new(measure, size_bytes, Subject::Bare(bare));
+        self.rows.iter().find(|row| row.task == task)
     }
 }
 
@@ -156,8 +210,10 @@ fn summary(task: Task, passes: &[Pass]) -> Row {
 /// The one figure of a pass.
 fn value(pass: &Pass, sorted_samples: &[u64]) -> f64 {
     match pass.task.measure {
-        Measure::Throughput => as_f64(pass.count) * 1e9 / as_f64(pass.elapsed_ns.max(1)),
-        Measure::RoundTrip | Measure::WakeUp => {
+        Measure::Throughput | Measure::BySlots | Measure::ByMessages => {
+            as_f64(pass.count) * 1e9 / as_f64(pass.elapsed_ns.max(1))
+        }
+        Measure::RoundTrip | Measure::WakeUp | Measure::SetUp => {
             percentile(sorted_samples, 50).map_or(f64::NAN, as_f64)
         }
         Measure::IdleCpu => as_f64(pass.consumer_cpu_ns),
@@ -194,12 +250,7 @@ mod tests {
 
     fn pass(measure: Measure, kind: Kind, distance: Distance, figure_ns: u64) -> Pass {
         Pass {
-            task: Task {
-                measure,
-                size_bytes: 64,
-                pause_ns: 0,
-                subject: Subject::Transport(kind),
-            },
+            task: Task::new(measure, 64, Subject::Transport(kind)),
             repetition: 0,
             attempt: 0,
             distance,

@@ -3,7 +3,9 @@
 use crate::arguments::Settings;
 use crate::bare::Bare;
 use crate::plan::{Measure, Task};
+use crate::set_up::SetUp;
 use crate::subject::Subject;
+use crate::transports::Kind;
 
 /// Lists every pass: in each repetition each measure, in it each subject once, each time beginning
 /// with another one, so that none always follows the same one or always has the quiet minute.
@@ -21,70 +23,113 @@ pub fn schedule(settings: &Settings) -> Vec<(u32, Task)> {
 
 /// Lists what is to be compared with each other.
 fn groups(settings: &Settings, repetition: u32) -> Vec<Vec<Task>> {
-    let mut groups = Vec::new();
     let small_bytes = settings.small_bytes();
-    for measure in [Measure::Throughput, Measure::RoundTrip] {
-        for &size_bytes in &settings.sizes_bytes {
-            let first = settings.sizes_bytes.first() == Some(&size_bytes);
-            groups.push(group(settings, measure, size_bytes, 0, first));
-        }
+    let mut groups = Vec::new();
+    for (index, &size_bytes) in settings.sizes_bytes.iter().enumerate() {
+        groups.push(group(settings, Measure::Throughput, size_bytes, index == 0));
+    }
+    for (index, &size_bytes) in settings.round_trip_sizes_bytes.iter().enumerate() {
+        groups.push(group(settings, Measure::RoundTrip, size_bytes, index == 0));
     }
     for &pause_ns in &settings.pauses_ns {
-        groups.push(group(
-            settings,
-            Measure::WakeUp,
-            small_bytes,
-            pause_ns,
-            true,
-        ));
+        let tasks = group(settings, Measure::WakeUp, small_bytes, true).into_iter();
+        groups.push(tasks.map(|task| Task { pause_ns, ..task }).collect());
     }
     if repetition < settings.idle_repetitions {
         let pause_ns = settings.idle_ns;
-        groups.push(group(
-            settings,
-            Measure::IdleCpu,
-            small_bytes,
-            pause_ns,
-            true,
-        ));
+        let tasks = group(settings, Measure::IdleCpu, small_bytes, true).into_iter();
+        groups.push(tasks.map(|task| Task { pause_ns, ..task }).collect());
+        let rings = settings.slots.iter();
+        groups.extend(rings.map(|&slots| by_slots(settings, slots)));
+    }
+    let streams = settings.messages.iter();
+    let streams = streams.filter(|&&messages| repetition == 0 || messages <= MANY_MESSAGES);
+    groups.extend(streams.map(|&messages| by_messages(settings, messages)));
+    groups.push(set_ups());
+    for tasks in &mut groups {
+        tasks.retain(|task| {
+            let sleeps = task.subject == Subject::Transport(Kind::FlagSleep);
+            !sleeps || repetition < settings.sleeping_repetitions
+        });
     }
     groups
 }
 
+/// Streams of more messages are sent once only.
+const MANY_MESSAGES: u64 = 10_000_000;
+/// Messages of the channels that are made: 64 MiB of slots.
+const SET_UP_BYTES: usize = 1 << 20;
+
 /// Lists the transports and the machine; `first`: with what does not depend on the length of messages.
-fn group(
-    settings: &Settings,
-    measure: Measure,
-    size_bytes: usize,
-    pause_ns: u64,
-    first: bool,
-) -> Vec<Task> {
-    let task = |subject, size_bytes| Task {
-        measure,
-        size_bytes,
-        pause_ns,
-        subject,
-    };
+fn group(settings: &Settings, measure: Measure, size_bytes: usize, first: bool) -> Vec<Task> {
     let bare = Bare::ALL.into_iter().filter(|bare| bare.has(measure));
     let bare = bare.filter(|bare| first || bare.has_size());
     let bare = bare.map(|bare| {
         let size_bytes = if bare.has_size() { size_bytes } else { 0 };
-        task(Subject::Bare(bare), size_bytes)
+        Task::new(measure, size_bytes, Subject::Bare(bare))
     });
     let transports = settings.transports.iter().filter(|kind| {
-        // Alone a message of a batch is a message like any other.
-        let alone = measure != Measure::Throughput;
-        kind.carries(size_bytes) && !(alone && kind.is_batched())
+        let streams = measure == Measure::Throughput;
+        kind.carries(size_bytes) && (streams || !kind.is_for_streams())
     });
-    let transports = transports.map(|&kind| task(Subject::Transport(kind), size_bytes));
+    let transports =
+        transports.map(|&kind| Task::new(measure, size_bytes, Subject::Transport(kind)));
     transports.chain(bare).collect()
+}
+
+/// Lists what may have rings of any size, each kind once: other names for the same are left out.
+fn by_slots(settings: &Settings, slots: u32) -> Vec<Task> {
+    let kinds = [
+        Kind::Semaphores,
+        Kind::SemaphoresCredits,
+        Kind::SemaphoresBatches,
+        Kind::Adaptive,
+        Kind::AdaptiveBatches,
+        Kind::FutexRing,
+    ];
+    let kinds = kinds
+        .into_iter()
+        .filter(|kind| settings.transports.contains(kind));
+    let tasks = kinds.map(|kind| {
+        let (measure, subject) = (Measure::BySlots, Subject::Transport(kind));
+        Task {
+            slots,
+            ..Task::new(measure, settings.small_bytes(), subject)
+        }
+    });
+    tasks.collect()
+}
+
+/// Lists what is quick enough for streams that long.
+fn by_messages(settings: &Settings, messages: u64) -> Vec<Task> {
+    let kinds = [
+        Kind::SemaphoresBatches,
+        Kind::Adaptive,
+        Kind::AdaptiveBatches,
+    ];
+    let kinds = kinds
+        .into_iter()
+        .filter(|kind| settings.transports.contains(kind));
+    let tasks = kinds.map(|kind| {
+        let (measure, subject) = (Measure::ByMessages, Subject::Transport(kind));
+        Task {
+            messages,
+            ..Task::new(measure, settings.small_bytes(), subject)
+        }
+    });
+    tasks.collect()
+}
+
+fn set_ups() -> Vec<Task> {
+    let tasks =
+        SetUp::ALL.map(|step| Task::new(Measure::SetUp, SET_UP_BYTES, Subject::SetUp(step)));
+    tasks.to_vec()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arguments::Arguments;
-    use crate::transports::Kind;
     use clap::Parser as _;
 
     fn settings(line: &[&str]) -> Settings {
@@ -123,13 +168,29 @@ mod tests {
         tasks.dedup();
         assert_eq!(tasks.len(), all);
         let count = |measure| tasks.iter().filter(|task| task.measure == measure).count();
-        let kinds = Kind::all().iter().filter(|kind| !kind.is_peer()).count();
-        let batched = Kind::all().iter().filter(|kind| kind.is_batched()).count();
-        let single = kinds - batched;
-        // Two sizes; batches of the small one only, and of no use alone.
-        assert_eq!(count(Measure::Throughput), single * 2 + batched + 3 + 2 * 2);
-        assert_eq!(count(Measure::RoundTrip), single * 2 + 2);
-        assert_eq!(count(Measure::WakeUp), single + 2);
-        assert_eq!(count(Measure::IdleCpu), single + 2);
+        let ours = || Kind::all().iter().filter(|kind| !kind.is_peer());
+        let alone = ours().filter(|kind| !kind.is_for_streams()).count();
+        let carried = |bytes| ours().filter(|kind| kind.carries(bytes)).count();
+        let streams = carried(64) + carried(64 << 10);
+        assert_eq!(count(Measure::Throughput), streams + 3 + 2 * 4);
+        assert_eq!(count(Measure::RoundTrip), alone * 2 + 2);
+        assert_eq!(count(Measure::WakeUp), alone + 2);
+        assert_eq!(count(Measure::IdleCpu), alone + 2);
+        assert_eq!(count(Measure::SetUp), 3);
+    }
+
+    #[test]
+    fn what_takes_long_is_not_repeated_as_often() {
+        let settings = settings(&["--full"]);
+        let schedule = schedule(&settings);
+        let count = |wanted: &dyn Fn(Task) -> bool| {
+            schedule.iter().filter(|(_, task)| wanted(*task)).count()
+        };
+        let sleeping = Subject::Transport(Kind::FlagSleep);
+        let of_64 = |task: Task| task.size_bytes == 64 && task.measure == Measure::Throughput;
+        assert_eq!(count(&|task| of_64(task) && task.subject == sleeping), 2);
+        assert_eq!(count(&|task| task.messages == 1_000_000_000), 3);
+        assert_eq!(count(&|task| task.messages == 1_000_000), 3 * 5);
+        assert_eq!(count(&|task| task.measure == Measure::BySlots), 6 * 8 * 3);
     }
 }

@@ -1,22 +1,19 @@
-//! The results as tables of text, and what one has to know to read them; how they are drawn is for
-//! others to say.
-
-use std::fmt::Write as _;
+//! The results as tables of text; how they are drawn is for others to say.
 
 use crate::bare::Bare;
 use crate::board::Distance;
 use crate::plan::{Measure, Task};
 use crate::results::{Results, Row};
+use crate::series;
 use crate::statistics::{Spread, as_f64};
 use crate::subject::Subject;
-use crate::transports::Kind;
 use crate::units;
 
 /// One table; the first column holds names, the others figures.
 #[derive(Debug)]
 pub struct Section {
     pub title: String,
-    pub head: Vec<&'static str>,
+    pub head: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
@@ -54,37 +51,42 @@ const IDLE: &[&str] = &[
     "× flag spinning",
     "passes",
 ];
-/// A machine is quiet when a process that wants all of a CPU has at least this part of it.
-const QUIET: f64 = 0.97;
 /// Stands where there is nothing to say.
-const NONE: &str = "-";
+pub const NONE: &str = "-";
 
 /// Makes every table: the limits, then one for each measure, length of messages and pause.
 pub fn sections(results: &Results) -> Vec<Section> {
     let mut sections = vec![limits(results)];
     let group = |row: &Row| (row.task.measure, row.task.size_bytes, row.task.pause_ns);
     let transports = results.rows.iter();
-    let transports = transports.filter(|row| row.task.subject.transport().is_some());
+    let transports = transports.filter(|row| {
+        row.task.subject.transport().is_some() && row.task.slots == 0 && row.task.messages == 0
+    });
     let transports: Vec<&Row> = transports.collect();
     for rows in transports.chunk_by(|one, next| group(one) == group(next)) {
         let Some(first) = rows.first() else { continue };
         sections.push(Section {
             title: title(first.task),
-            head: match first.task.measure {
-                Measure::Throughput => THROUGHPUT.to_vec(),
-                Measure::RoundTrip | Measure::WakeUp => TIMES.to_vec(),
-                Measure::IdleCpu => IDLE.to_vec(),
-            },
+            head: words(match first.task.measure {
+                Measure::RoundTrip | Measure::WakeUp => TIMES,
+                Measure::IdleCpu => IDLE,
+                _ => THROUGHPUT,
+            }),
             rows: rows.iter().map(|row| cells(row)).collect(),
         });
     }
+    sections.extend(series::sections(results));
     sections
+}
+
+/// Makes the head of a table.
+pub fn words(head: &[&str]) -> Vec<String> {
+    head.iter().map(|&word| word.to_owned()).collect()
 }
 
 fn title(task: Task) -> String {
     let (bytes, pause) = (units::bytes(task.size_bytes), units::setting(task.pause_ns));
     match task.measure {
-        Measure::Throughput => format!("throughput, messages of {bytes} (more is better)"),
         Measure::RoundTrip => format!("round trip, messages of {bytes} (less is better)"),
         Measure::WakeUp => format!(
             "one way to a reader that has waited {pause}, messages of {bytes} (less is better)"
@@ -92,6 +94,7 @@ fn title(task: Task) -> String {
         Measure::IdleCpu => {
             format!("CPU time of a reader that waits {pause} for a message (less is better)")
         }
+        _ => format!("throughput, messages of {bytes} (more is better)"),
     }
 }
 
@@ -99,7 +102,11 @@ fn cells(row: &Row) -> Vec<String> {
     let ratio = |value: Option<f64>| value.map_or(NONE.into(), units::ratio);
     let mut cells = vec![row.task.subject.title().into()];
     match row.task.measure {
-        Measure::Throughput => {
+        Measure::RoundTrip | Measure::WakeUp => cells.extend(times(row)),
+        Measure::IdleCpu => {
+            cells.extend([units::time(row.spread.median), range(row, units::time)]);
+        }
+        _ => {
             let rate = row.spread.median;
             let bytes = as_f64(row.task.size_bytes as u64);
             cells.extend([
@@ -109,10 +116,6 @@ fn cells(row: &Row) -> Vec<String> {
                 units::time(row.cpu_ns),
                 units::each(row.switches),
             ]);
-        }
-        Measure::RoundTrip | Measure::WakeUp => cells.extend(times(row)),
-        Measure::IdleCpu => {
-            cells.extend([units::time(row.spread.median), range(row, units::time)]);
         }
     }
     cells.extend([
@@ -124,7 +127,7 @@ fn cells(row: &Row) -> Vec<String> {
     cells
 }
 
-fn times(row: &Row) -> [String; 5] {
+pub fn times(row: &Row) -> [String; 5] {
     let time = |value: Option<u64>| value.map_or(NONE.into(), |ns| units::time(as_f64(ns)));
     [
         units::time(row.spread.median),
@@ -135,11 +138,11 @@ fn times(row: &Row) -> [String; 5] {
     ]
 }
 
-fn range(row: &Row, figure: fn(f64) -> String) -> String {
+pub fn range(row: &Row, figure: fn(f64) -> String) -> String {
     format!("{} - {}", figure(row.spread.min), figure(row.spread.max))
 }
 
-fn passes(row: &Row) -> String {
+pub fn passes(row: &Row) -> String {
     let (used, made) = (row.passes_used, row.passes_made);
     match row.distance {
         Distance::Far => format!("{made} far"),
@@ -167,7 +170,7 @@ fn limits(results: &Results) -> Section {
     }
     Section {
         title: "limits of the machine".into(),
-        head: LIMITS.to_vec(),
+        head: words(LIMITS),
         rows,
     }
 }
@@ -176,15 +179,13 @@ fn limit_title(bare: Bare, task: Task) -> String {
     let title = bare.title();
     let pause = units::setting(task.pause_ns);
     match task.measure {
-        Measure::Throughput if bare.has_size() => {
-            format!("{title}, one core, {}", units::bytes(task.size_bytes))
-        }
-        Measure::Throughput if bare == Bare::Semop => format!("{title}, both sides at once"),
-        Measure::Throughput if bare == Bare::Futex => format!("{title}, waking nobody"),
-        Measure::Throughput => title.into(),
         Measure::RoundTrip => format!("{title}, round trip"),
         Measure::WakeUp => format!("{title}, wake-up after {pause}"),
         Measure::IdleCpu => format!("{title}, CPU while waiting {pause}"),
+        _ if bare.has_size() => format!("{title}, one core, {}", units::bytes(task.size_bytes)),
+        _ if bare == Bare::Semop => format!("{title}, both sides at once"),
+        _ if bare == Bare::Futex => format!("{title}, waking nobody"),
+        _ => title.into(),
     }
 }
 
@@ -192,13 +193,13 @@ fn limit_cells(bare: Bare, row: &Row) -> [String; 5] {
     let bytes = as_f64(row.task.size_bytes as u64);
     let Spread { median, min, max } = row.spread;
     match row.task.measure {
-        Measure::Throughput if bare.has_size() => {
+        Measure::RoundTrip | Measure::WakeUp => times(row),
+        Measure::IdleCpu => plain([median, min, max].map(units::time)),
+        _ if bare.has_size() => {
             plain([median, min, max].map(|rate| units::bandwidth(rate * bytes)))
         }
         // As a time, so that the highest rate is the shortest.
-        Measure::Throughput => plain([median, max, min].map(|rate| units::time(1e9 / rate))),
-        Measure::RoundTrip | Measure::WakeUp => times(row),
-        Measure::IdleCpu => plain([median, min, max].map(units::time)),
+        _ => plain([median, max, min].map(|rate| units::time(1e9 / rate))),
     }
 }
 
@@ -232,79 +233,9 @@ pub fn facts(results: &Results) -> [String; 2] {
         line.push(format!("cache-line bounce {}", units::time(bounce_ns)));
     }
     let how = format!(
-        "every byte written and checked; {} passes of about {} each, in changing order",
-        settings.repetitions,
+        "every byte written and checked; {} of about {} each, in changing order",
+        units::plural(settings.repetitions.into(), "pass", "passes"),
         units::setting(settings.pass_ns),
     );
     [line.join(", "), how]
-}
-
-/// What the figures mean, and what is wrong with them, in sentences.
-pub fn notes(results: &Results) -> Vec<String> {
-    let mut notes: Vec<String> = [
-        "×: how many times better than that version of the flag; below 1 is worse.",
-        "of limit: the least time that this machine allows for it, as a part of the time it took.",
-        "median and min - max: over the passes; p99, p99.9, max: of all single messages.",
-        "CPU/msg, switches/msg: CPU time and context switches of both processes for each message.",
-        "Room: 64 messages, with batches 1024, with the flag and with one slot 1; a pipe of 1 MiB; sockets and \
-         queues as the system makes them for everybody, and through them long messages go in parts.",
-    ]
-    .map(Into::into)
-    .into();
-    notes.extend(noise(results));
-    let has = |test: &dyn Fn(&Row) -> bool| results.rows.iter().any(test);
-    if has(&|row| row.distance == Distance::Far) {
-        notes.push(
-            "far: the cache line took 300 ns or more in every pass, so these were slower than they need be."
-                .into(),
-        );
-    }
-    if has(&|row| row.distance == Distance::Near && row.passes_used < row.passes_made) {
-        notes.push(
-            "passes, n of m: m - n were made while the CPUs were far, and do not count.".into(),
-        );
-    }
-    if let Some(part) = results.own_cpu.filter(|part| *part < QUIET) {
-        notes.push(format!(
-            "Something else ran on these CPUs: a spinning reader had {} of its own. Measure again when the \
-             machine is quiet.",
-            units::part(part)
-        ));
-    }
-    let slow = results.rows.iter().find(|row| {
-        row.task.subject == Subject::Transport(Kind::FlagSleep)
-            && row.task.measure == Measure::Throughput
-    });
-    if let Some(row) = slow {
-        notes.push(format!(
-            "The sleeping flag looks every 100 ms, so a pass of it is {} messages only.",
-            row.count
-        ));
-    }
-    notes
-}
-
-/// What the same transport under two names shows: differences below that say nothing.
-fn noise(results: &Results) -> Option<String> {
-    let mut worst: Vec<(Measure, f64)> = Vec::new();
-    for noise in &results.noise {
-        match worst
-            .iter_mut()
-            .find(|(measure, _)| *measure == noise.measure)
-        {
-            Some((_, difference)) => *difference = difference.max(noise.difference),
-            None => worst.push((noise.measure, noise.difference)),
-        }
-    }
-    let mut text = String::new();
-    for (measure, difference) in worst {
-        let comma = if text.is_empty() { "" } else { ", " };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{comma}{measure} {}", units::part(difference));
-    }
-    (!text.is_empty()).then(|| {
-        format!(
-            "Noise floor: what the same transport differed by under two names, at most: {text}."
-        )
-    })
 }

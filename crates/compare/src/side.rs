@@ -8,6 +8,7 @@ use crate::bare;
 use crate::board::Board;
 use crate::machine;
 use crate::plan::{Measured, Plan, Report};
+use crate::set_up;
 use crate::subject::Subject;
 use crate::transports::Kind;
 use crate::work::Work;
@@ -43,6 +44,7 @@ fn measure(plan: &Plan, run: impl FnOnce(Kind, Work<'_>) -> Result<Measured>) ->
         bounce_before_ns: bounce()?,
         measured: match plan.task.subject {
             Subject::Bare(bare) => bare::run(bare, plan)?,
+            Subject::SetUp(step) => set_up::run(step, plan)?,
             Subject::Transport(kind) => run(kind, Work { plan })?,
         },
         bounce_after_ns: bounce()?,

@@ -1,18 +1,20 @@
-//! What a pass is about: a transport, or the machine itself.
+//! What a pass is about: a transport, the machine itself, or the making of a channel.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::bare::Bare;
+use crate::set_up::SetUp;
 use crate::transports::Kind;
 
-/// One of the two, in the order of the table; a word in JSON.
+/// One of these, in the order of the table; a word in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Subject {
     Bare(Bare),
     Transport(Kind),
+    SetUp(SetUp),
 }
 
 impl Subject {
@@ -21,22 +23,15 @@ impl Subject {
         match self {
             Self::Bare(bare) => bare.title(),
             Self::Transport(kind) => kind.title(),
+            Self::SetUp(set_up) => set_up.title(),
         }
     }
 
-    /// Returns the transport, unless it is the machine.
+    /// Returns the transport, if it is about one and its messages.
     pub const fn transport(self) -> Option<Kind> {
         match self {
-            Self::Bare(_) => None,
+            Self::Bare(_) | Self::SetUp(_) => None,
             Self::Transport(kind) => Some(kind),
-        }
-    }
-
-    /// Returns how many messages it takes until all of its memory has been used once.
-    pub const fn slots(self) -> u32 {
-        match self {
-            Self::Bare(_) => 1,
-            Self::Transport(kind) => kind.slots(),
         }
     }
 }
@@ -47,6 +42,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Bare(bare) => bare.fmt(f),
             Self::Transport(kind) => kind.fmt(f),
+            Self::SetUp(set_up) => set_up.fmt(f),
         }
     }
 }
@@ -59,7 +55,8 @@ mod tests {
     fn a_word_in_json_names_one_subject() {
         let bare = Bare::ALL.map(Subject::Bare);
         let transports = Kind::all().iter().map(|&kind| Subject::Transport(kind));
-        for subject in bare.into_iter().chain(transports) {
+        let set_ups = SetUp::ALL.map(Subject::SetUp);
+        for subject in bare.into_iter().chain(transports).chain(set_ups) {
             let json = serde_json::to_string(&subject).unwrap();
             assert_eq!(json, format!("\"{subject}\""));
             assert_eq!(serde_json::from_str::<Subject>(&json).unwrap(), subject);

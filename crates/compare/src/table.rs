@@ -1,7 +1,8 @@
 //! The results for a terminal: aligned columns.
 
+use crate::notes::notes;
 use crate::results::Results;
-use crate::sections::{Section, facts, notes, sections};
+use crate::sections::{Section, facts, sections};
 
 /// Draws it all.
 pub fn render(results: &Results) -> String {
@@ -21,7 +22,6 @@ fn lines(lines: &[String]) -> String {
 
 /// A title, the head, a line for each row.
 fn grid(section: &Section) -> String {
-    let head: Vec<String> = section.head.iter().map(|&head| head.to_owned()).collect();
     let rows = section.rows.iter().map(|row| {
         let mut row = row.clone();
         if let Some(name) = row.first_mut() {
@@ -29,7 +29,7 @@ fn grid(section: &Section) -> String {
         }
         row
     });
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(section.head.clone()).chain(rows).collect();
     let mut widths = vec![0; section.head.len()];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
@@ -62,13 +62,14 @@ fn line(cells: &[String], widths: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sections::words;
 
     #[test]
     fn columns_are_aligned_by_characters_not_bytes() {
         let row = |name: &str, figure: &str| vec![name.to_owned(), figure.to_owned()];
         let section = Section {
             title: "round trip".into(),
-            head: vec!["", "p50"],
+            head: words(&["", "p50"]),
             rows: vec![row("pipe", "55.7 µs"), row("futex ring", "140 ns")],
         };
         let text =

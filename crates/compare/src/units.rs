@@ -65,6 +65,24 @@ pub fn part(value: f64) -> String {
     }
 }
 
+/// Writes a number that somebody has chosen: `1,000,000`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Writes how many there are of something: `1 pass`, `5 passes`.
+pub fn plural(value: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(value), if value == 1 { one } else { many })
+}
+
 /// Writes how many there are of something for each message: `1.00`, `0.02`, `0`.
 pub fn each(value: f64) -> String {
     if value < 0.005 {
@@ -149,6 +167,13 @@ mod tests {
         assert_eq!([part(0.87), part(0.042)], ["87 %", "4.2 %"]);
         assert_eq!([part(0.0042), part(0.0)], ["0.42 %", "0 %"]);
         assert_eq!([each(1.0), each(0.02), each(0.0)], ["1.00", "0.02", "0"]);
+    }
+
+    #[test]
+    fn long_counts_are_in_groups_of_three() {
+        let texts = [7, 16_384, 1_000_000, 123_456].map(count);
+        assert_eq!(plural(1, "pass", "passes"), "1 pass");
+        assert_eq!(texts, ["7", "16,384", "1,000,000", "123,456"]);
     }
 
     #[test]

@@ -25,13 +25,13 @@ impl Job for Work<'_> {
     fn run<T: Transport>(self, transport: T) -> Result<Measured> {
         let plan = self.plan;
         match (plan.task.measure, plan.role) {
-            (Measure::Throughput, Role::Producer) => send_stream(plan, transport),
-            (Measure::Throughput, Role::Consumer) => receive_stream(plan, transport),
             (Measure::RoundTrip, Role::Producer) => ask(plan, transport),
             (Measure::RoundTrip, Role::Consumer) => answer(plan, transport),
             (Measure::WakeUp | Measure::IdleCpu, Role::Producer) => send_late(plan, transport),
             (Measure::WakeUp, Role::Consumer) => be_woken(plan, transport),
             (Measure::IdleCpu, Role::Consumer) => wait_idly(plan, transport),
+            (_, Role::Producer) => send_stream(plan, transport),
+            (_, Role::Consumer) => receive_stream(plan, transport),
         }
     }
 }

@@ -10,7 +10,7 @@ use semring::Address;
 use serde_json::Value;
 use sysv_ipc::{MessageQueue, Mode, Segment, SemaphoreSet};
 
-const TRANSPORTS: [&str; 17] = [
+const TRANSPORTS: [&str; 20] = [
     "flag-sleep",
     "flag-spin",
     "flag-backoff",
@@ -22,12 +22,23 @@ const TRANSPORTS: [&str; 17] = [
     "control",
     "adaptive",
     "adaptive-batches",
+    "adaptive-roomy",
+    "adaptive-copy",
     "futex-ring",
+    "futex-ring-roomy",
     "pipe",
     "unix-stream",
     "unix-seqpacket",
     "sysv-queue",
     "posix-queue",
+];
+/// Those of which nothing is measured but streams.
+const FOR_STREAMS: [&str; 5] = [
+    "semaphores-batches",
+    "adaptive-batches",
+    "adaptive-roomy",
+    "adaptive-copy",
+    "futex-ring-roomy",
 ];
 /// More passes than any run here makes.
 const MOST_PASSES: u32 = 1000;
@@ -94,6 +105,8 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
         ("null call", 1),
         ("memcpy, one core, 64 B", 1),
         ("bare semop, round trip", 1),
+        ("fill into slots, one core, 64 B", 1),
+        ("attach and close", 1),
     ] {
         let rows = table.lines().filter(|line| line.starts_with("  "));
         let rows = rows.filter(|line| line.contains(&format!("{title}  ")));
@@ -111,7 +124,9 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
     }
     let markdown = fs::read_to_string(folder.path().join("results.md")).unwrap();
     assert!(markdown.contains("\n| futex ring | "), "{markdown}");
-    for picture in ["throughput.svg", "round-trip.svg", "cpu.svg"] {
+    let none = plots.join("slots.svg");
+    assert!(!none.exists(), "a picture of what was not measured");
+    for picture in ["flag.svg", "throughput.svg", "round-trip.svg", "cpu.svg"] {
         let picture = fs::read_to_string(plots.join(picture)).unwrap();
         let picture = picture.trim();
         assert!(picture.starts_with("<svg") && picture.ends_with("</svg>"));
@@ -132,7 +147,8 @@ fn a_run_has_every_row_and_every_sample_and_leaves_nothing() {
         for transport in TRANSPORTS {
             let is_this =
                 |entry: &&Value| entry["measure"] == measure && entry["subject"] == transport;
-            let expected = usize::from(measure == "throughput" || !transport.ends_with("batches"));
+            let expected =
+                usize::from(measure == "throughput" || !FOR_STREAMS.contains(&transport));
             let found = rows.iter().filter(is_this).count();
             assert_eq!(found, expected, "{measure} {transport}");
             if found > 0 {
@@ -149,6 +165,88 @@ fn check_pass(pass: &Value, measure: &str) {
         let samples = pass["samples_ns"].as_array().unwrap();
         assert_eq!(Some(samples.len() as u64), pass["count"].as_u64());
     }
+}
+
+#[test]
+fn rings_of_other_sizes_and_streams_of_other_lengths_are_measured_where_asked_for() {
+    let run = run_name("series");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("results.json");
+    let transports = "semaphores,adaptive,adaptive-batches,futex-ring,pipe";
+    let arguments = ["--slots", "1,16384", "--messages", "10,1000"];
+    let mut command = compare(
+        &run,
+        &[&arguments[..], &["--transports", transports]].concat(),
+    );
+    let output = output(command.arg("--json").arg(&file));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_nothing_left(&run);
+
+    let results: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let passes = results["passes"].as_array().unwrap();
+    let of = |measure: &str, key: &str, value: u64| {
+        let passes = passes.iter().filter(|pass| pass["measure"] == measure);
+        let passes = passes.filter(|pass| pass[key].as_u64() == Some(value));
+        let mut names: Vec<&str> = passes.filter_map(|pass| pass["subject"].as_str()).collect();
+        names.sort_unstable();
+        names.join(" ")
+    };
+    let rings = "adaptive adaptive-batches futex-ring semaphores";
+    assert_eq!(of("by-slots", "slots", 1), rings);
+    assert_eq!(of("by-slots", "slots", 16384), rings);
+    assert_eq!(of("by-messages", "count", 10), "adaptive adaptive-batches");
+    assert_eq!(
+        of("by-messages", "count", 1000),
+        "adaptive adaptive-batches"
+    );
+    assert_eq!(of("set-up", "slots", 0), "attach create first-round");
+}
+
+#[test]
+fn an_earlier_run_gives_the_same_tables_again_and_fills_pages() {
+    let run = run_name("again");
+    let folder = tempfile::tempdir().unwrap();
+    let (file, page) = (folder.path().join("r.json"), folder.path().join("page.md"));
+    let mut command = compare(&run, &["--transports", "flag-spin,adaptive", "--json"]);
+    let first = output(command.arg(&file));
+    assert!(first.status.success(), "{}", text(&first.stderr));
+
+    let again = |markdown: &str| {
+        fs::write(&page, markdown).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_compare"));
+        let command = command
+            .arg("--from")
+            .arg(&file)
+            .arg("--markdown")
+            .arg(&page);
+        let output = output(command.arg("--plots").arg(folder.path().join("plots")));
+        (output, fs::read_to_string(&page).unwrap())
+    };
+    let (second, page) = again("kept\n<!-- compare: summary -->\nold\n<!-- compare: end -->\n");
+    assert_eq!(text(&second.stdout), text(&first.stdout));
+    assert!(
+        page.starts_with("kept\n<!-- compare: summary -->\n"),
+        "{page}"
+    );
+    assert!(
+        page.contains("| flag, spinning | ") && page.contains("](plots/flag.svg)"),
+        "{page}"
+    );
+    assert!(!page.contains("old") && !page.contains("pipe"), "{page}");
+
+    let (third, page) = again("<!-- compare: nonsense -->\n<!-- compare: end -->\n");
+    let errors = text(&third.stderr);
+    assert_eq!(third.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("page.md") && errors.contains("nonsense"),
+        "{errors}"
+    );
+    assert!(page.contains("nonsense"), "the page stays as it was");
+
+    fs::write(&file, "{\"format\": 2}").unwrap();
+    let (fourth, _) = again("");
+    assert_eq!(fourth.status.code(), Some(1));
+    assert!(text(&fourth.stderr).contains("no file of `compare --json`"));
 }
 
 #[test]
@@ -276,6 +374,8 @@ fn mistakes_on_the_command_line_are_refused() {
         &["--quick", "--seconds", "1"],
         &["--quick", "--full"],
         &["--same-cpu", "--unpinned"],
+        &["--slots", "48"],
+        &["--messages", "0"],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_compare"));
         assert_eq!(output(command.args(arguments)).status.code(), Some(2));

@@ -9,9 +9,10 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontStyle, RGBColor, TextStyle};
 
+pub const PAPER: RGBColor = WHITE;
 pub const INK: RGBColor = RGBColor(31, 41, 55);
 pub const FAINT: RGBColor = RGBColor(107, 114, 128);
-const GRID: RGBColor = RGBColor(229, 231, 235);
+pub const GRID: RGBColor = RGBColor(229, 231, 235);
 pub const WIDTH: i32 = 940;
 /// Where pictures begin below title and subtitle.
 pub const TOP: i32 = 84;
@@ -19,6 +20,8 @@ const MARGIN: i32 = 24;
 /// Pixels that a letter of a label takes, about: nobody knows the reader's fonts.
 const LETTER_WIDTH: f64 = 6.4;
 pub const LABEL_HEIGHT: i32 = 15;
+/// Pixels that a word on a scale takes, about.
+const WORD_WIDTH: i32 = 40;
 
 /// A point of the picture, in pixels.
 pub type Point = (i32, i32);
@@ -121,8 +124,13 @@ impl<'a> Canvas<'a> {
 
     /// Draws faint lines upwards, with a word each below: `marks` are pixels from the left.
     pub fn columns(&self, marks: &[(i32, String)], top: i32, bottom: i32) -> Result<()> {
-        for (x, text) in marks {
+        for (index, (x, text)) in marks.iter().enumerate() {
             self.line(&[(*x, top), (*x, bottom)], GRID, 1)?;
+            // Two words do not fit where two lines are close: the second stays.
+            let next = marks.get(index + 1).map(|(next, _)| next - x);
+            if next.is_some_and(|next| next < WORD_WIDTH) {
+                continue;
+            }
             self.label(text, (*x, bottom + 16), FAINT, Side::Centre)?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use super::canvas::{Canvas, FAINT, Places, Point, Scale, Side, TOP, WIDTH};
 use super::{colour, small, subtitle};
 use crate::plan::Measure;
 use crate::results::Results;
-use crate::transports::Family;
+use crate::transports::{Family, Kind};
 use crate::units;
 
 const HEIGHT: i32 = 600;
@@ -14,9 +14,21 @@ const BOTTOM: i32 = HEIGHT - 56;
 const LEFT: i32 = 96;
 const RIGHT: i32 = WIDTH - 40;
 
+/// The one that lies far outside, and those that only differ with long messages.
+const LEFT_OUT: [Kind; 5] = [
+    Kind::FlagSleep,
+    Kind::SemaphoresCopy,
+    Kind::AdaptiveRoomy,
+    Kind::AdaptiveCopy,
+    Kind::FutexRingRoomy,
+];
+
 /// Draws a dot for each transport.
 pub fn draw(results: &Results) -> Result<String> {
     let mut rows = small(results, Measure::Throughput);
+    let sleeping = rows.iter().find(|(kind, _)| *kind == Kind::FlagSleep);
+    let sleeping = sleeping.map(|(_, row)| (units::rate(row.spread.median), row.cpu_ns));
+    rows.retain(|(kind, _)| !LEFT_OUT.contains(kind));
     // Those of the semaphores last, so that they lie on top.
     rows.sort_by_key(|(kind, _)| kind.family() == Family::Semaphores);
     let x = Scale::new(rows.iter().map(|(_, row)| row.spread.median), LEFT, RIGHT);
@@ -34,7 +46,16 @@ pub fn draw(results: &Results) -> Result<String> {
         "CPU time per message, both processes",
         (18, i32::midpoint(TOP, BOTTOM)),
     )?;
-    draw_busy(&canvas, x, y)?;
+    let busy = draw_busy(&canvas, x, y)?;
+    if let Some((rate, cpu_ns)) = sleeping {
+        let text = format!("← flag, sleeping: {rate} a second, {}", units::time(cpu_ns));
+        canvas.label(
+            &text,
+            (LEFT + 12, BOTTOM - 18),
+            colour(Kind::FlagSleep),
+            Side::Right,
+        )?;
+    }
 
     let mut places = Places::default();
     let points: Vec<Point> = rows
@@ -43,6 +64,11 @@ pub fn draw(results: &Results) -> Result<String> {
         .collect();
     for &at in &points {
         places.avoid(at);
+    }
+    if let Some(at) = busy {
+        let text = "two CPUs, busy all the time";
+        let (beside, side) = places.place(at, text, RIGHT);
+        canvas.label_over(text, beside, FAINT, side)?;
     }
     for ((kind, _), &at) in rows.iter().zip(&points) {
         let (beside, side) = places.place(at, kind.title(), RIGHT);
@@ -58,17 +84,16 @@ pub fn draw(results: &Results) -> Result<String> {
     Ok(picture)
 }
 
-/// Draws where both CPUs are busy all the time: nothing lies beyond.
-fn draw_busy(canvas: &Canvas<'_>, x: Scale, y: Scale) -> Result<()> {
+/// Draws where both CPUs are busy all the time: nothing lies beyond. Returns a point of it, for its name.
+fn draw_busy(canvas: &Canvas<'_>, x: Scale, y: Scale) -> Result<Option<Point>> {
     let ((slow, fast), (cheap, dear)) = (x.ends(), y.ends());
     let rate_at = |cpu_ns: f64| 2e9 / cpu_ns;
     let (from, to) = (slow.max(rate_at(dear)), fast.min(rate_at(cheap)));
     if from >= to {
-        return Ok(());
+        return Ok(None);
     }
     let point = |rate: f64| (x.at(rate), y.at(rate_at(rate)));
-    let (start, end) = (point(from), point(to));
-    canvas.dashes(start, end, FAINT)?;
-    let beside = (start.0 + 26, start.1 + 18);
-    canvas.label("two CPUs, busy all the time", beside, FAINT, Side::Right)
+    canvas.dashes(point(from), point(to), FAINT)?;
+    let third = from * (to / from).cbrt();
+    Ok(Some(point(third)))
 }

@@ -2,7 +2,11 @@
 
 mod canvas;
 mod cpu;
+mod dark;
+mod flag;
+mod lines;
 mod round_trip;
+mod slots;
 mod throughput;
 
 use std::fs;
@@ -15,16 +19,35 @@ use crate::plan::{Measure, Task};
 use crate::results::{Results, Row};
 use crate::transports::{Family, Kind};
 
-/// Draws all pictures into a folder, which must be there.
+/// The picture of the short answer, and what it shows.
+pub const SUMMARY: (&str, &str) = ("flag.svg", "Messages a second: the flag and the semaphores");
+
+/// The others.
+pub const PICTURES: [(&str, &str); 4] = [
+    ("throughput.svg", "Throughput by length of message"),
+    (
+        "round-trip.svg",
+        "Round trips, from half of them to the longest",
+    ),
+    ("cpu.svg", "CPU time of a message against messages a second"),
+    ("slots.svg", "Messages a second by number of slots"),
+];
+
+/// Draws all pictures into a folder, which must be there. Those of which nothing was measured are
+/// left out.
 pub fn write(results: &Results, folder: &Path) -> Result<()> {
     let pictures = [
-        ("throughput.svg", throughput::draw(results)?),
-        ("round-trip.svg", round_trip::draw(results)?),
-        ("cpu.svg", cpu::draw(results)?),
+        (SUMMARY.0, flag::draw(results)?),
+        ("throughput.svg", Some(throughput::draw(results)?)),
+        ("round-trip.svg", Some(round_trip::draw(results)?)),
+        ("cpu.svg", Some(cpu::draw(results)?)),
+        ("slots.svg", slots::draw(results)?),
     ];
     for (name, picture) in pictures {
+        let Some(picture) = picture else { continue };
         let path = folder.join(name);
-        fs::write(&path, picture).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, dark::also(&picture))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
@@ -58,8 +81,10 @@ fn colour(kind: Kind) -> RGBColor {
             (0, 0, 0),
             (6, 148, 190),
             (8, 90, 115),
+            (2, 132, 199),
+            (56, 160, 200),
         ],
-        Family::Ring => &[(21, 128, 61)],
+        Family::Ring => &[(21, 128, 61), (74, 150, 80)],
         Family::Kernel => &[
             (55, 65, 81),
             (110, 100, 92),

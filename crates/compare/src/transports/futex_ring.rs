@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::thread::futex;
 use sysv_ipc::{Mode, Segment};
 
-use super::ring_memory::{RingMemory, SLOTS};
+use super::ring_memory::RingMemory;
 use super::{Consume, Produce, Transport, key_of, when_there};
 
 /// How long a side looks before it sleeps: about as long as a wake-up takes.
@@ -18,9 +18,11 @@ const SPIN: Duration = Duration::from_micros(50);
 /// Looks between two looks at the clock.
 const SPINS_PER_CLOCK: u32 = 64;
 
-/// The ring.
+/// A ring of so many slots, a power of two.
 #[derive(Debug, Clone, Copy)]
-pub struct FutexRing;
+pub struct FutexRing {
+    pub slots: u32,
+}
 
 impl Transport for FutexRing {
     type Producer = Producer;
@@ -28,7 +30,8 @@ impl Transport for FutexRing {
 
     fn producer(self, channel: &str, message_bytes: usize) -> Result<Producer> {
         Ok(Producer {
-            memory: RingMemory::create(key_of(channel)?, message_bytes)?,
+            memory: RingMemory::create(key_of(channel)?, message_bytes, self.slots)?,
+            slots: self.slots.into(),
             tail: 0,
             head_seen: 0,
         })
@@ -38,7 +41,7 @@ impl Transport for FutexRing {
         let key = key_of(channel)?;
         let segment = when_there(|| Segment::open(key, Mode::OWNER))?;
         Ok(Consumer {
-            memory: RingMemory::attach(segment, message_bytes)?,
+            memory: RingMemory::attach(segment, message_bytes, self.slots)?,
             head: 0,
             tail_seen: 0,
         })
@@ -49,6 +52,7 @@ impl Transport for FutexRing {
 #[derive(Debug)]
 pub struct Producer {
     memory: RingMemory,
+    slots: u64,
     tail: u64,
     /// The head when it was last looked at: behind the true one at most.
     head_seen: u64,
@@ -56,11 +60,11 @@ pub struct Producer {
 
 impl Produce for Producer {
     fn send(&mut self, fill: impl FnOnce(&mut [u8])) -> Result<()> {
-        if self.tail - self.head_seen == SLOTS {
+        if self.tail - self.head_seen == self.slots {
             let (header, head_seen) = (self.memory.header(), &mut self.head_seen);
             wait_until(&header.producer_waits.0, || {
                 *head_seen = header.head.0.load(Ordering::Acquire);
-                self.tail - *head_seen < SLOTS
+                self.tail - *head_seen < self.slots
             })?;
         }
         fill(self.memory.message_mut(self.tail));

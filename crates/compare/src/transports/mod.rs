@@ -10,11 +10,10 @@ mod posix_queue;
 mod ring_memory;
 mod semaphores;
 mod sysv_queue;
+mod there;
 mod unix_socket;
 
 use std::fmt;
-use std::thread;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -29,6 +28,10 @@ use pipe::Pipe;
 use posix_queue::PosixQueue;
 use semaphores::{ByCopy, InBatches, Semaphores};
 use sysv_queue::SysvQueue;
+
+pub use there::when_there;
+
+pub(crate) use ring_memory::RingMemory;
 use unix_socket::UnixSocket;
 
 /// A way of getting messages from one process to another.
@@ -144,8 +147,14 @@ pub enum Kind {
     Adaptive,
     /// The same, up to 32 messages in one exchange
     AdaptiveBatches,
+    /// The same as adaptive, with 8 MiB of slots, which stay in the shared cache
+    AdaptiveRoomy,
+    /// The same, by a producer that copies its messages from memory of its own
+    AdaptiveCopy,
     /// A ring in shared memory that spins and then sleeps in a futex
     FutexRing,
+    /// The same, with 8 MiB of slots
+    FutexRingRoomy,
     /// A pipe
     Pipe,
     /// A Unix socket, as a stream
@@ -197,6 +206,31 @@ pub const TWINS: [Kind; 2] = [Kind::SemaphoresCredits, Kind::Control];
 /// Longest message of which many are sent together: more would not fit into the nearest cache.
 const LONGEST_IN_BATCH: usize = 1024;
 
+const USUAL_SLOTS: u32 = 64;
+/// Most slots of a channel.
+const MOST_SLOTS: u32 = semring::MAX_SLOTS;
+/// Memory that a ring goes round in when it has room: more than the nearest caches hold, so that what is
+/// written has left the other side's, and less than the shared one.
+const ROOM_BYTES: usize = 8 << 20;
+
+/// Returns how many messages of this length have that room, but as many as usual at least.
+pub const fn roomy_slots(message_bytes: usize) -> u32 {
+    slots_in_room(message_bytes, USUAL_SLOTS)
+}
+
+/// Returns how many messages of this length have that room, but two at least.
+pub const fn hot_slots(message_bytes: usize) -> u32 {
+    slots_in_room(message_bytes, 2)
+}
+
+const fn slots_in_room(message_bytes: usize, least: u32) -> u32 {
+    let mut slots = least;
+    while slots < MOST_SLOTS && (slots as usize).saturating_mul(message_bytes) < ROOM_BYTES {
+        slots *= 2;
+    }
+    slots
+}
+
 impl Kind {
     /// Returns every transport, in the order of the table.
     #[must_use]
@@ -224,7 +258,10 @@ impl Kind {
             Self::Control => "semaphores, 16 credits, again",
             Self::Adaptive => "adaptive",
             Self::AdaptiveBatches => "adaptive, batches of 32",
+            Self::AdaptiveRoomy => "adaptive, 8 MiB of slots",
+            Self::AdaptiveCopy => "adaptive, 8 MiB, by copy",
             Self::FutexRing => "futex ring",
+            Self::FutexRingRoomy => "futex ring, 8 MiB of slots",
             Self::Pipe => "pipe",
             Self::UnixStream => "Unix socket, stream",
             Self::UnixSeqpacket => "Unix socket, seqpacket",
@@ -237,12 +274,24 @@ impl Kind {
         }
     }
 
-    /// Returns how many messages it takes until all of its memory has been used once.
-    pub(crate) const fn slots(self) -> u32 {
+    /// Returns its name where the number of slots is another.
+    pub(crate) const fn title_of_any_slots(self) -> &'static str {
+        match self {
+            Self::Semaphores => "semaphores, one by one",
+            Self::Adaptive => "adaptive, one by one",
+            _ => self.title(),
+        }
+    }
+
+    /// Returns how many messages of this length it takes until all of its memory has been used once.
+    pub(crate) const fn slots(self, message_bytes: usize) -> u32 {
         match self {
             Self::FlagSleep | Self::FlagSpin | Self::FlagBackoff | Self::SemaphoresSingle => 1,
             Self::SemaphoresBatches | Self::AdaptiveBatches => 1024,
-            _ => 64,
+            Self::AdaptiveRoomy | Self::AdaptiveCopy | Self::FutexRingRoomy => {
+                roomy_slots(message_bytes)
+            }
+            _ => USUAL_SLOTS,
         }
     }
 
@@ -257,7 +306,10 @@ impl Kind {
             Self::SemaphoresBatches
             | Self::Adaptive
             | Self::AdaptiveBatches
+            | Self::AdaptiveRoomy
+            | Self::AdaptiveCopy
             | Self::FutexRing
+            | Self::FutexRingRoomy
             | Self::Iceoryx2Poll
             | Self::BoostQueue => Need::Nothing,
             Self::Pipe
@@ -278,7 +330,10 @@ impl Kind {
                 | Self::FlagBackoff
                 | Self::Adaptive
                 | Self::AdaptiveBatches
+                | Self::AdaptiveRoomy
+                | Self::AdaptiveCopy
                 | Self::FutexRing
+                | Self::FutexRingRoomy
                 | Self::Iceoryx2Poll
         )
     }
@@ -302,8 +357,10 @@ impl Kind {
             | Self::SemaphoresBatches
             | Self::Control
             | Self::Adaptive
-            | Self::AdaptiveBatches => Family::Semaphores,
-            Self::FutexRing => Family::Ring,
+            | Self::AdaptiveBatches
+            | Self::AdaptiveRoomy
+            | Self::AdaptiveCopy => Family::Semaphores,
+            Self::FutexRing | Self::FutexRingRoomy => Family::Ring,
             Self::Pipe
             | Self::UnixStream
             | Self::UnixSeqpacket
@@ -315,20 +372,39 @@ impl Kind {
         }
     }
 
-    /// Tells whether messages are sent together; nothing else of such a transport is of interest.
-    pub(crate) const fn is_batched(self) -> bool {
+    /// Tells whether messages are sent together.
+    const fn is_batched(self) -> bool {
         matches!(self, Self::SemaphoresBatches | Self::AdaptiveBatches)
     }
 
-    /// Tells whether it is meant for messages of this length.
-    pub(crate) const fn carries(self, message_bytes: usize) -> bool {
-        !self.is_batched() || message_bytes <= LONGEST_IN_BATCH
+    /// Tells whether a message alone is like one of another transport here: then only many of them are of
+    /// interest.
+    pub(crate) const fn is_for_streams(self) -> bool {
+        self.is_batched()
+            || matches!(
+                self,
+                Self::AdaptiveRoomy | Self::AdaptiveCopy | Self::FutexRingRoomy
+            )
     }
 
-    /// Does a job with the transport; `None` where another program has it.
-    pub(crate) fn run<J: Job>(self, job: J) -> Option<J::Output> {
-        let strict = Semaphores::new(self.slots(), Sync::Strict);
-        let adaptive = Semaphores::new(self.slots(), Sync::Adaptive);
+    /// Tells whether a message is copied once more before it is sent.
+    pub(crate) const fn copies(self) -> bool {
+        matches!(self, Self::SemaphoresCopy | Self::AdaptiveCopy)
+    }
+
+    /// Tells whether it is meant for messages of this length; of long ones the usual slots have that room.
+    pub(crate) const fn carries(self, message_bytes: usize) -> bool {
+        match self {
+            Self::AdaptiveRoomy | Self::FutexRingRoomy => roomy_slots(message_bytes) > USUAL_SLOTS,
+            _ => !self.is_batched() || message_bytes <= LONGEST_IN_BATCH,
+        }
+    }
+
+    /// Does a job with the transport, with so many slots if it can have more or fewer; `None` where another
+    /// program has it.
+    pub(crate) fn run<J: Job>(self, slots: u32, job: J) -> Option<J::Output> {
+        let strict = Semaphores::new(slots, Sync::Strict);
+        let adaptive = Semaphores::new(slots, Sync::Adaptive);
         Some(match self {
             Self::FlagSleep => job.run(Flag::new(Strategy::Sleep)),
             Self::FlagSpin => job.run(Flag::new(Strategy::Spin)),
@@ -337,9 +413,10 @@ impl Kind {
             Self::SemaphoresCredits | Self::Control => job.run(strict.credits(16)),
             Self::SemaphoresCopy => job.run(ByCopy(strict.credits(16))),
             Self::SemaphoresBatches => job.run(InBatches::<64>(strict)),
-            Self::Adaptive => job.run(adaptive),
+            Self::Adaptive | Self::AdaptiveRoomy => job.run(adaptive),
+            Self::AdaptiveCopy => job.run(ByCopy(adaptive)),
             Self::AdaptiveBatches => job.run(InBatches::<32>(adaptive)),
-            Self::FutexRing => job.run(FutexRing),
+            Self::FutexRing | Self::FutexRingRoomy => job.run(FutexRing { slots }),
             Self::Pipe => job.run(Pipe),
             Self::UnixStream => job.run(UnixSocket::STREAM),
             Self::UnixSeqpacket => job.run(UnixSocket::SEQPACKET),
@@ -360,63 +437,6 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How often a consumer looks for what the producer has not made yet.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
-
-/// Calls until there is something, or another error than that there is not.
-///
-/// # Errors
-///
-/// That other error.
-pub fn when_there<T, E>(mut call: impl FnMut() -> Result<T, E>) -> Result<T>
-where
-    E: Absence + Into<anyhow::Error>,
-{
-    loop {
-        match call() {
-            Err(error) if error.is_absence() => thread::sleep(LOOK_EVERY),
-            result => return result.map_err(Into::into),
-        }
-    }
-}
-
-/// An error that may mean that nobody has made the thing yet.
-pub trait Absence {
-    /// Tells whether it does.
-    fn is_absence(&self) -> bool;
-}
-
-impl Absence for sysv_ipc::Error {
-    fn is_absence(&self) -> bool {
-        self.kind() == sysv_ipc::ErrorKind::NotFound
-    }
-}
-
-impl Absence for semring_flag::OpenError {
-    fn is_absence(&self) -> bool {
-        matches!(self, Self::NotFound { .. })
-    }
-}
-
-impl Absence for std::io::Error {
-    fn is_absence(&self) -> bool {
-        self.kind() == std::io::ErrorKind::NotFound
-    }
-}
-
-impl Absence for nix::errno::Errno {
-    fn is_absence(&self) -> bool {
-        *self == Self::ENOENT
-    }
-}
-
-impl Absence for rustix::io::Errno {
-    /// A socket has a name before anybody listens to it.
-    fn is_absence(&self) -> bool {
-        [Self::NOENT, Self::CONNREFUSED].contains(self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,6 +448,14 @@ mod tests {
             assert_eq!(<Kind as ValueEnum>::from_str(&name, false), Ok(kind));
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{name}\""));
         }
+    }
+
+    #[test]
+    fn room_is_8_mib_as_far_as_slots_allow() {
+        let slots = [8, 1 << 10, 16 << 10, 128 << 10, 4 << 20].map(roomy_slots);
+        assert_eq!(slots, [16384, 8192, 512, 64, 64]);
+        assert_eq!([1 << 20, 4 << 20, 16 << 20].map(hot_slots), [8, 2, 2]);
+        assert!(Kind::AdaptiveRoomy.carries(64 << 10) && !Kind::AdaptiveRoomy.carries(1 << 20));
     }
 
     #[test]

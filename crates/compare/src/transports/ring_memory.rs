@@ -10,8 +10,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use anyhow::{Context as _, Result};
 use sysv_ipc::{Attachment, Key, Mode, Segment};
 
-/// Messages that the ring holds.
-pub const SLOTS: u64 = 64;
 const LINE_BYTES: usize = 64;
 /// A message of up to so many bytes shares a line with its length.
 const LONGEST_BESIDE_LENGTH: usize = LINE_BYTES - size_of::<u64>();
@@ -43,24 +41,28 @@ const _: () = assert!(HEADER_BYTES.is_multiple_of(LINE_BYTES));
 pub struct RingMemory {
     attachment: Attachment,
     message_bytes: usize,
+    /// Slots less one: their number is a power of two.
+    index_mask: usize,
     /// Bytes from the beginning of a slot, where the length is, to the message.
     message_offset: usize,
     slot_bytes: usize,
 }
 
 impl RingMemory {
-    pub fn create(key: Key, message_bytes: usize) -> Result<Self> {
-        let bytes = bytes_for(message_bytes).context("messages too long for a ring")?;
-        Self::attach(Segment::create(key, bytes, Mode::OWNER)?, message_bytes)
+    pub fn create(key: Key, message_bytes: usize, slots: u32) -> Result<Self> {
+        let bytes = bytes_for(message_bytes, slots).context("not the measures of a ring")?;
+        let segment = Segment::create(key, bytes, Mode::OWNER)?;
+        Self::attach(segment, message_bytes, slots)
     }
 
-    pub fn attach(segment: Segment, message_bytes: usize) -> Result<Self> {
+    pub fn attach(segment: Segment, message_bytes: usize, slots: u32) -> Result<Self> {
         let attachment = segment.attach()?;
-        let needed = bytes_for(message_bytes).filter(|&bytes| bytes <= attachment.bytes());
+        let needed = bytes_for(message_bytes, slots).filter(|&bytes| bytes <= attachment.bytes());
         needed.context("the ring's segment is too small")?;
         Ok(Self {
             attachment,
             message_bytes,
+            index_mask: slots as usize - 1,
             message_offset: message_offset(message_bytes),
             slot_bytes: slot_bytes(message_bytes),
         })
@@ -104,9 +106,13 @@ impl RingMemory {
     }
 
     fn slot(&self, position: u64) -> *mut u8 {
-        let index = usize::try_from(position % SLOTS).unwrap_or_default();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the mask leaves fewer bits"
+        )]
+        let index = position as usize & self.index_mask;
         let offset = HEADER_BYTES + index * self.slot_bytes;
-        // SAFETY: `attach` has checked that the segment has all slots, and the index is below SLOTS.
+        // SAFETY: `attach` has checked that the segment has all slots, and the index is below their number.
         unsafe { self.attachment.as_ptr().as_ptr().add(offset) }
     }
 }
@@ -128,14 +134,17 @@ const fn slot_bytes(message_bytes: usize) -> usize {
     (message_offset(message_bytes) + message_bytes).next_multiple_of(LINE_BYTES)
 }
 
-fn bytes_for(message_bytes: usize) -> Option<usize> {
-    let slots = slot_bytes(message_bytes).checked_mul(usize::try_from(SLOTS).ok()?)?;
-    slots.checked_add(HEADER_BYTES)
+fn bytes_for(message_bytes: usize, slots: u32) -> Option<usize> {
+    let slots = Some(slots).filter(|slots| slots.is_power_of_two())?;
+    let bytes = slot_bytes(message_bytes).checked_mul(slots as usize)?;
+    bytes.checked_add(HEADER_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SLOTS: u32 = 64;
 
     #[test]
     fn slots_are_whole_lines_and_apart() {
@@ -145,13 +154,13 @@ mod tests {
             (128, 128, 192)
         );
         for bytes in [1, 56, 57, 4099] {
-            let mut memory = RingMemory::create(Key::PRIVATE, bytes).unwrap();
+            let mut memory = RingMemory::create(Key::PRIVATE, bytes, SLOTS).unwrap();
             memory.segment().remove().unwrap();
-            for position in 0..SLOTS {
+            for position in 0..u64::from(SLOTS) {
                 let number = u8::try_from(position).unwrap();
                 memory.message_mut(position).fill(number);
             }
-            for position in 0..SLOTS {
+            for position in 0..u64::from(SLOTS) {
                 let number = u8::try_from(position).unwrap();
                 assert_eq!(memory.message(position).unwrap(), vec![number; bytes]);
             }
@@ -168,8 +177,12 @@ mod tests {
 
     #[test]
     fn a_segment_of_another_size_is_refused() {
-        let memory = RingMemory::create(Key::PRIVATE, 64).unwrap();
+        let memory = RingMemory::create(Key::PRIVATE, 64, SLOTS).unwrap();
         memory.segment().remove().unwrap();
-        assert!(RingMemory::attach(memory.segment(), 4096).is_err());
+        assert!(RingMemory::attach(memory.segment(), 4096, SLOTS).is_err());
+        assert!(RingMemory::attach(memory.segment(), 64, 2 * SLOTS).is_err());
+        for slots in [0, 3, 48] {
+            assert!(RingMemory::create(Key::PRIVATE, 64, slots).is_err());
+        }
     }
 }
