@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes the code of the channel in one place at a time (`cargo mutants`) and demands that a test fails
-# each time. Three rounds, each over what the one before let through: the library's tests, those of the
-# two programs, the model checker. Takes more than an hour; not part of test.sh.
+# each time. Four rounds, each over what the one before let through: the library's unit tests, its other
+# tests, those of the two programs, the model checker. Takes more than an hour; not part of test.sh.
 #   scripts/mutants.sh [FILE...]     below crates/semring/src; default: all that the channel rests on
 set -euo pipefail
 if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then sed -n '2,5s/^# //p' "$0"; exit; fi
@@ -29,7 +29,7 @@ export CARGO_PROFILE_DEV_DEBUG=0
 
 # Without `credits`, which counts calls and so may fail on a busy machine for no fault of the mutant's, and
 # `models`, which has none of this code.
-library=(--cargo-arg=--lib)
+library=()
 for test in calls handover hostile hostile_peer leaving observed operations refusals restarts; do
     library+=("--cargo-arg=--test=$test")
 done
@@ -42,7 +42,8 @@ round() {
 }
 
 rm -rf target/mutants.out
-round --timeout 240 "${library[@]}"
+round --timeout 240 --cargo-arg=--lib
+round --timeout 240 --iterate --baseline skip "${library[@]}"
 round --timeout 400 --iterate --baseline skip --test-package writer -- "${programs[@]}"
 RUSTFLAGS='--cfg loom' round --timeout 400 --iterate --baseline skip --profile release --cargo-arg=--lib -- loom_tests
 echo "Survivors, each explained in docs/reliability.md:"
