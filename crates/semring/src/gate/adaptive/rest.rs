@@ -29,6 +29,12 @@ impl Rest {
         }
     }
 
+    /// Tells whether there is a rest at all.
+    #[cfg(test)]
+    pub(crate) const fn is_taken(&self) -> bool {
+        self.pauses > 0
+    }
+
     /// Learns from how many exchanges were `found` when the wait ended: a longer rest is tried while that
     /// keeps up with it and is far from a full ring, on which the peer would have to wait.
     pub(crate) fn learn(&mut self, found: u32, slot_count: u32) {

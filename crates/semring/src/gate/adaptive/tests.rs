@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::{Adaptive, Gate, Reported, View};
+use super::{Adaptive, Gate, LOOKS, Reported, View};
 use crate::Deadline;
 use crate::error::{Corrupt, Fault, Role, Stop};
 use crate::layout::{Side, Word};
@@ -99,6 +99,9 @@ struct Messages {
     /// Looks with the flag set until a message is there; the flag is then taken back, or not.
     after_arming: Option<(u32, bool)>,
     after_sleeps: Option<u32>,
+    /// Looks until so many messages are there.
+    after_looks: Option<(u32, u32)>,
+    looks: u32,
     sleeps: Cell<u32>,
     spurious: Cell<u32>,
     word: Word,
@@ -112,6 +115,8 @@ impl Messages {
             known: 0,
             after_arming: None,
             after_sleeps: None,
+            after_looks: None,
+            looks: 0,
             sleeps: Cell::new(0),
             spurious: Cell::new(0),
             word: Word::from_bits(0).attached_next(),
@@ -123,6 +128,12 @@ impl View for Messages {
     const ROLE: Role = Role::Consumer;
 
     fn ready(&mut self) -> Result<u32, Corrupt> {
+        self.looks += 1;
+        if let Some((looks, messages)) = self.after_looks
+            && self.looks > looks
+        {
+            self.known = messages;
+        }
         if let Some((looks, takes)) = &mut self.after_arming
             && self.own.waits()
         {
@@ -191,6 +202,51 @@ fn what_is_known_costs_nothing() {
         assert!(matches!(acquired, Ok(count) if count == granted));
     }
     assert_eq!(calls(&gate), []);
+}
+
+/// Longer than between two looks at the clock, and much shorter than a spin lasts, unless the machine does
+/// something else just then: once in several tries is enough.
+#[test]
+fn what_comes_while_looking_costs_no_call() {
+    let looked = (0..20).any(|_| {
+        let mut gate = gate(Noted::default());
+        let mut messages = Messages::none();
+        messages.after_looks = Some((2 * LOOKS, 1));
+        messages.after_sleeps = Some(1);
+        assert!(gate.acquire(&mut messages, 1, Deadline::NEVER).is_ok());
+        calls(&gate).is_empty() && !messages.own.waits()
+    });
+    assert!(looked);
+}
+
+#[test]
+fn a_spin_ends() {
+    let mut gate = gate(Noted::default());
+    let mut messages = Messages::none();
+    messages.after_sleeps = Some(1);
+    assert!(gate.acquire(&mut messages, 1, Deadline::NEVER).is_ok());
+    assert_eq!(calls(&gate), [Sleep]);
+}
+
+#[test]
+fn a_deadline_that_is_over_is_not_spun_past() {
+    let mut gate = gate(Noted::default());
+    let mut messages = Messages::none();
+    let acquired = gate.acquire(&mut messages, 1, Deadline::after(Duration::ZERO));
+    assert!(matches!(acquired, Err(Stop::TimedOut)));
+    // One round, and the looks before it, before the flag is set and after.
+    assert!(messages.looks < 2 * LOOKS, "{} looks", messages.looks);
+}
+
+#[test]
+fn several_at_once_make_for_a_rest() {
+    for (known, found, rests) in [(0, 5, true), (0, 1, false), (3, 5, true), (3, 4, false)] {
+        let mut gate = gate(Noted::default());
+        let mut messages = Messages::none();
+        (messages.known, messages.after_looks) = (known, Some((3, found)));
+        assert!(gate.acquire_more(&mut messages, 1, Deadline::NEVER).is_ok());
+        assert_eq!(gate.rest.is_taken(), rests, "{found} after {known}");
+    }
 }
 
 #[test]
