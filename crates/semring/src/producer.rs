@@ -171,7 +171,7 @@ impl Producer {
         let length = self.check_length(bytes)?;
         self.gate.acquire(&mut self.view, 1, deadline)?; // P(EMPTY)
         crash_point!("producer-permitted");
-        let place = self.choose_place(bytes)?;
+        let place = self.choose_place(bytes, deadline)?;
         self.gate.spend(1);
         self.view.lent += 1;
         Ok(Loan {
@@ -245,8 +245,13 @@ impl Producer {
         let granted = self.gate.acquire(&mut self.view, wanted, deadline)?; // P(EMPTY)
         crash_point!("producer-permitted");
         let mut position = self.view.tail;
+        let mut sent = 0;
         for message in messages.take(granted as usize) {
-            let place = self.choose_place(message.len())?;
+            // What is not committed is not released either: no slot would come of waiting here.
+            if sent > 0 && self.slots.is_worth_waiting() {
+                break;
+            }
+            let place = self.choose_place(message.len(), deadline)?;
             let length = self.check_length(message.len())?;
             self.view
                 .ring
@@ -254,10 +259,11 @@ impl Producer {
                 .copy_from_slice(message); // write
             self.describe(position, place, length);
             position = position.wrapping_add(1);
+            sent += 1;
         }
-        self.gate.spend(granted);
+        self.gate.spend(sent);
         self.commit(position)?; // V(FULL)
-        Ok(granted as usize)
+        Ok(sent as usize)
     }
 
     /// Checks that a message fits into a slot.
@@ -280,12 +286,16 @@ impl Producer {
         Ok(())
     }
 
-    /// Chooses where the next message stands: inline when it fits there, else in a free slot.
-    fn choose_place(&mut self, bytes: usize) -> Result<Place, Fault> {
+    /// Chooses where the next message stands: inline when it fits there, else in a free slot, a hot one
+    /// if it comes within a moment.
+    fn choose_place(&mut self, bytes: usize, deadline: Deadline) -> Result<Place, Fault> {
         if bytes <= INLINE_BYTES {
             return Ok(Place::Inline);
         }
-        let slot = self.slots.take(self.view.head);
+        let Self { slots, view, .. } = self;
+        slots.reclaim(view.head);
+        slots.wait_for_hot(deadline, || view.look().map(|_| view.head))?;
+        let slot = slots.take();
         // With a credit in hand there is a free slot, unless loans were forgotten and not dropped.
         let slot =
             slot.ok_or_else(|| Corrupt::new("free slots", 0, "at least 1 beside a credit"))?;
