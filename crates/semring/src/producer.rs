@@ -171,7 +171,7 @@ impl Producer {
         let length = self.check_length(bytes)?;
         self.gate.acquire(&mut self.view, 1, deadline)?; // P(EMPTY)
         crash_point!("producer-permitted");
-        let place = self.choose_place(bytes, deadline)?;
+        let place = self.choose_place(length, deadline)?;
         self.gate.spend(1);
         self.view.lent += 1;
         Ok(Loan {
@@ -247,12 +247,12 @@ impl Producer {
         let mut position = self.view.tail;
         let mut sent = 0;
         for message in messages.take(granted as usize) {
+            let length = self.check_length(message.len())?;
             // What is not committed is not released either: no slot would come of waiting here.
-            if sent > 0 && self.slots.is_worth_waiting() {
+            if sent > 0 && self.slots.is_worth_waiting(length) {
                 break;
             }
-            let place = self.choose_place(message.len(), deadline)?;
-            let length = self.check_length(message.len())?;
+            let place = self.choose_place(length, deadline)?;
             self.view
                 .ring
                 .message_mut(position, place, length)
@@ -288,14 +288,14 @@ impl Producer {
 
     /// Chooses where the next message stands: inline when it fits there, else in a free slot, a hot one
     /// if it comes within a moment.
-    fn choose_place(&mut self, bytes: usize, deadline: Deadline) -> Result<Place, Fault> {
-        if bytes <= INLINE_BYTES {
+    fn choose_place(&mut self, length: u32, deadline: Deadline) -> Result<Place, Fault> {
+        if length as usize <= INLINE_BYTES {
             return Ok(Place::Inline);
         }
         let Self { slots, view, .. } = self;
         slots.reclaim(view.head);
-        slots.wait_for_hot(deadline, || view.look().map(|_| view.head))?;
-        let slot = slots.take();
+        slots.wait_for_hot(length, deadline, || view.look().map(|_| view.head))?;
+        let slot = slots.take(length);
         // With a credit in hand there is a free slot, unless loans were forgotten and not dropped.
         let slot =
             slot.ok_or_else(|| Corrupt::new("free slots", 0, "at least 1 beside a credit"))?;
@@ -315,7 +315,7 @@ impl Producer {
     fn describe(&mut self, position: u64, place: Place, length: u32) {
         crash_point!("producer-written");
         self.slots.reclaim(self.view.head);
-        self.slots.note(position, place);
+        self.slots.note(position, place, length);
         self.view.ring.describe(position, place, length);
         self.view.side().count_bytes(length.into());
     }

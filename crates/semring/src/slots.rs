@@ -13,11 +13,11 @@ use crate::error::Corrupt;
 use crate::geometry::Geometry;
 use crate::ring::{Place, Ring, index};
 
-/// Bytes of slots that go round: more than the processors' own caches hold, whose lines are slow to be
-/// taken back from the consumer's, and less than the cache they share.
+/// Bytes that go round: more than the processors' own caches hold, whose lines are slow to be taken back
+/// from the consumer's, and less than the cache they share.
 const HOT_BYTES: u64 = 8 << 20;
 /// Slots that go round at least, however large: one to fill while the other is read.
-const FEWEST_HOT: u32 = 2;
+const FEWEST_HOT: usize = 2;
 /// How long to wait for a hot slot, beyond the time that a consumer may take to read a message.
 const PATIENCE: Duration = Duration::from_micros(50);
 /// Bytes that a consumer reads in a nanosecond, if it does little else.
@@ -32,19 +32,26 @@ const LOOKS: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct FreeSlots {
     /// Free slots of those that go round, the one that has been free for longest first.
-    hot: VecDeque<u32>,
+    hot: VecDeque<Filled>,
     /// The other free slots, in the same order.
     cold: VecDeque<u32>,
-    /// Most slots that go round, those in use included: 1 to the slot count.
-    hot_limit: usize,
+    /// Bytes that go round: of the messages in slots, and of those last in the hot ones.
+    hot_bytes: u64,
     /// Longest wait for a hot slot.
     patience: Duration,
     /// Where the last wait for a hot slot was in vain: not tried again before the consumer moves on.
     in_vain_at: Option<u64>,
-    /// Where the message at each index of the ring stands, for the positions from `reclaimed` on.
-    places: Vec<Place>,
+    /// Which slot the message at each index of the ring is in, for the positions from `reclaimed` on.
+    places: Vec<Option<Filled>>,
     /// Position up to which slots have been taken back.
     reclaimed: u64,
+}
+
+/// Names a slot, and says how many bytes of it have been filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Filled {
+    slot: u32,
+    bytes: u32,
 }
 
 impl FreeSlots {
@@ -59,7 +66,7 @@ impl FreeSlots {
         let mut used = vec![false; slot_count as usize];
         let mut position = head;
         while position != tail {
-            let (place, _) = ring.described(position)?;
+            let (place, bytes) = ring.described(position)?;
             if let Place::Slot(slot) = place {
                 match used.get_mut(slot as usize) {
                     Some(taken) if !*taken => *taken = true,
@@ -72,82 +79,102 @@ impl FreeSlots {
                     }
                 }
             }
-            slots.note(position, place);
+            slots.note(position, place, bytes);
             position = position.wrapping_add(1);
         }
-        slots.free_unused(&used);
+        let unused = (0..).zip(used).filter(|&(_, used)| !used);
+        slots.cold.extend(unused.map(|(slot, _)| slot));
         Ok(slots)
     }
 
     fn none_free(geometry: Geometry, head: u64) -> Self {
-        let slot_count = geometry.slot_count();
-        let stride = geometry.slot_stride();
-        let hot_limit = (HOT_BYTES / stride).max(FEWEST_HOT.into());
+        let slot_count = geometry.slot_count() as usize;
+        let reading = Duration::from_nanos(geometry.slot_bytes() / READ_BYTES_PER_NS);
         Self {
-            hot: VecDeque::with_capacity(slot_count as usize),
-            cold: VecDeque::with_capacity(slot_count as usize),
-            hot_limit: usize::try_from(hot_limit)
-                .unwrap_or(usize::MAX)
-                .min(slot_count as usize),
-            patience: PATIENCE + Duration::from_nanos(stride / READ_BYTES_PER_NS),
+            hot: VecDeque::with_capacity(slot_count),
+            cold: VecDeque::with_capacity(slot_count),
+            hot_bytes: 0,
+            patience: PATIENCE + reading,
             in_vain_at: None,
-            places: vec![Place::Inline; slot_count as usize],
+            places: vec![None; slot_count],
             reclaimed: head,
         }
     }
 
-    /// Makes all slots free but those used already.
-    fn free_unused(&mut self, used: &[bool]) {
-        let unused = (0..).zip(used).filter(|&(_, used)| !used);
-        let free: Vec<u32> = unused.map(|(slot, _)| slot).collect();
-        let in_use = used.len() - free.len();
-        let hot = self.hot_limit.saturating_sub(in_use).min(free.len());
-        let (hot, cold) = free.split_at(hot);
-        self.hot.extend(hot);
-        self.cold.extend(cold);
-    }
-
-    /// Takes the hot slot that has been free for longest, or else the cold one.
+    /// Takes a slot for a message of up to `bytes` bytes: another one as long as fewer go round than
+    /// should, then the hot one that has been free for longest, or else a cold one.
     ///
     /// There is one whenever the positions show room that is not lent out.
-    pub(crate) fn take(&mut self) -> Option<u32> {
-        self.hot.pop_front().or_else(|| self.cold.pop_front())
+    pub(crate) fn take(&mut self, bytes: u32) -> Option<u32> {
+        if self.has_room_for(bytes)
+            && let Some(slot) = self.cold.pop_front()
+        {
+            return Some(slot);
+        }
+        match self.hot.pop_front() {
+            Some(hot) => {
+                self.hot_bytes -= u64::from(hot.bytes);
+                Some(hot.slot)
+            }
+            None => self.cold.pop_front(),
+        }
     }
 
-    /// Takes back a slot that was not used after all; it goes first again, being warm.
+    /// Takes back a slot that was not used after all; it goes first again.
     pub(crate) fn put_back(&mut self, place: Place) {
         if let Place::Slot(slot) = place {
-            self.kind_of_one_more().push_front(slot);
+            self.cold.push_front(slot);
         }
     }
 
     /// Notes where the message at `position` stands, before its descriptor is written.
     ///
     /// The position one round earlier must have been reclaimed, or its slot would be forgotten.
-    pub(crate) fn note(&mut self, position: u64, place: Place) {
+    pub(crate) fn note(&mut self, position: u64, place: Place, bytes: u32) {
+        let filled = match place {
+            Place::Inline => None,
+            Place::Slot(slot) => Some(Filled { slot, bytes }),
+        };
+        self.hot_bytes += filled.map_or(0, |filled| filled.bytes.into());
         let index = self.index(position);
         if let Some(noted) = self.places.get_mut(index) {
-            *noted = place;
+            *noted = filled;
         }
     }
 
-    /// Takes back the slots of all messages before `head`.
+    /// Takes back the slots of all messages before `head`: as hot ones, unless more go round than should.
     pub(crate) fn reclaim(&mut self, head: u64) {
         while self.reclaimed != head {
             let index = self.index(self.reclaimed);
-            if let Some(&Place::Slot(slot)) = self.places.get(index) {
-                self.kind_of_one_more().push_back(slot);
+            if let Some(&Some(filled)) = self.places.get(index) {
+                if self.hot_bytes <= HOT_BYTES || self.go_round() <= FEWEST_HOT {
+                    self.hot.push_back(filled);
+                } else {
+                    self.hot_bytes -= u64::from(filled.bytes);
+                    self.cold.push_back(filled.slot);
+                }
             }
             self.reclaimed = self.reclaimed.wrapping_add(1);
         }
     }
 
-    /// Tells whether to wait a moment for the consumer rather than fill a cold slot.
-    pub(crate) fn is_worth_waiting(&self) -> bool {
-        self.hot.is_empty() && self.in_vain_at != Some(self.reclaimed)
+    /// Tells whether so many bytes more may go round.
+    fn has_room_for(&self, bytes: u32) -> bool {
+        self.hot_bytes + u64::from(bytes) <= HOT_BYTES || self.go_round() < FEWEST_HOT
     }
 
-    /// Waits a moment for a hot slot, if there is none, taking back what is released; `look` loads the
+    /// Counts the slots that go round: the hot ones, and those in use.
+    fn go_round(&self) -> usize {
+        self.places.len() - self.cold.len()
+    }
+
+    /// Tells whether to wait a moment for the consumer rather than fill a cold slot with a message of up
+    /// to `bytes` bytes.
+    pub(crate) fn is_worth_waiting(&self, bytes: u32) -> bool {
+        self.hot.is_empty() && !self.has_room_for(bytes) && self.in_vain_at != Some(self.reclaimed)
+    }
+
+    /// Waits a moment for a hot slot, if that is worth it, taking back what is released; `look` loads the
     /// consumer's position. Ends by itself, within a millisecond but for the largest slots, whatever has
     /// become of the consumer, and no later than at `deadline`; then a cold one must do.
     ///
@@ -156,20 +183,20 @@ impl FreeSlots {
     /// Those of `look`.
     pub(crate) fn wait_for_hot(
         &mut self,
+        bytes: u32,
         deadline: Deadline,
         mut look: impl FnMut() -> Result<u64, Corrupt>,
     ) -> Result<(), Corrupt> {
-        if !self.is_worth_waiting() {
+        if !self.is_worth_waiting(bytes) {
             return Ok(());
         }
         let first = self.reclaimed;
         let until = deadline.earlier(Deadline::after(self.patience));
-        while self.hot.is_empty() {
+        while self.is_worth_waiting(bytes) {
             let moved = self.look_often(&mut look)?;
             if !moved && until.remaining().is_some_and(|left| left.is_zero()) {
-                if self.reclaimed == first {
-                    self.in_vain_at = Some(first);
-                }
+                // Without effect if the consumer has moved on, only not far enough.
+                self.in_vain_at = Some(first);
                 break;
             }
         }
@@ -190,17 +217,6 @@ impl FreeSlots {
             hint::spin_loop();
         }
         Ok(false)
-    }
-
-    /// Says where a slot that becomes free belongs: as many are hot as go round, less those in use.
-    fn kind_of_one_more(&mut self) -> &mut VecDeque<u32> {
-        let free = self.hot.len() + self.cold.len();
-        let in_use = self.places.len().saturating_sub(free + 1);
-        if self.hot.len() + in_use < self.hot_limit {
-            &mut self.hot
-        } else {
-            &mut self.cold
-        }
     }
 
     fn index(&self, position: u64) -> usize {
