@@ -19,6 +19,7 @@ use crate::address::Address;
 use crate::error::{AttachError, Fault, RemoveError, Role};
 use crate::geometry::{Geometry, MAX_SLOTS};
 use crate::layout::{State, Word};
+use crate::limits;
 use crate::message_type::MessageType;
 use crate::ring::{Ring, distance};
 use crate::semaphores::{Kernel, Semaphores, Waited};
@@ -63,6 +64,8 @@ pub struct Channel {
     mode: Mode,
     credits: u32,
     create: bool,
+    huge_pages: bool,
+    prefault: bool,
     setup_limit: Duration,
 }
 
@@ -82,6 +85,8 @@ impl Channel {
             mode: Mode::OWNER,
             credits: 1,
             create: true,
+            huge_pages: false,
+            prefault: false,
             setup_limit: SETUP_LIMIT,
         }
     }
@@ -143,6 +148,24 @@ impl Channel {
     #[must_use]
     pub const fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Has a new channel's segment made of huge pages of the default size (`SHM_HUGETLB`), which must have
+    /// been reserved (`sysctl vm.nr_hugepages`); it is then as long as whole ones. A channel that exists is
+    /// taken as it is.
+    #[must_use]
+    pub const fn huge_pages(mut self, wanted: bool) -> Self {
+        self.huge_pages = wanted;
+        self
+    }
+
+    /// Has all pages of a new channel's segment provided when it is made, rather than one at a time when
+    /// messages first need them. Others that attach meanwhile wait. A channel that exists is taken as it
+    /// is.
+    #[must_use]
+    pub const fn prefault(mut self, wanted: bool) -> Self {
+        self.prefault = wanted;
         self
     }
 
@@ -241,6 +264,16 @@ impl Channel {
                 .or(of_type)
                 .unwrap_or(Geometry::DEFAULT_SLOT_BYTES),
         )
+    }
+
+    /// The length of the segment of a channel that is made anew, in bytes.
+    fn new_segment_bytes(&self, geometry: Geometry) -> Result<u64, AttachReason> {
+        let bytes = geometry.segment_bytes();
+        if self.huge_pages {
+            Ok(bytes.next_multiple_of(limits::huge_page_bytes()?))
+        } else {
+            Ok(bytes)
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Corrupt, GeometryError};
 use crate::layout::{
     DESCRIPTOR_BYTES, HEADER_BYTES, HEADER_BYTES_U32, Identity, SEMAPHORES, VERSION,
 };
+use crate::limits;
 
 const PAGE_BYTES: u64 = 4096;
 const CACHE_LINE_BYTES: u64 = 64;
@@ -83,13 +84,12 @@ impl Geometry {
 }
 
 /// Writes all of the identity but `magic` and what only the channel knows.
-pub(crate) fn store_geometry(identity: &Identity, geometry: Geometry) {
+/// `segment_bytes` is the length of the segment, which huge pages make longer than the geometry needs.
+pub(crate) fn store_geometry(identity: &Identity, geometry: Geometry, segment_bytes: u64) {
     let relaxed = Ordering::Relaxed;
     identity.version.store(VERSION, relaxed);
     identity.header_bytes.store(HEADER_BYTES_U32, relaxed);
-    identity
-        .segment_bytes
-        .store(geometry.segment_bytes(), relaxed);
+    identity.segment_bytes.store(segment_bytes, relaxed);
     identity.slot_bytes.store(geometry.slot_bytes, relaxed);
     identity.slot_stride.store(geometry.slot_stride(), relaxed);
     identity.slot_count.store(geometry.slot_count, relaxed);
@@ -115,6 +115,10 @@ pub(crate) fn load_geometry(identity: &Identity, segment_bytes: u64) -> Result<G
         ),
         _ => Corrupt::new("slot_bytes", slot_bytes, "1 to 4 GiB - 4096"),
     })?;
+    let expected_bytes = match geometry.segment_bytes() {
+        exact if exact == segment_bytes => exact,
+        exact => limits::huge_page_bytes().map_or(exact, |page| exact.next_multiple_of(page)),
+    };
     let facts = [
         (
             "header_bytes",
@@ -139,13 +143,9 @@ pub(crate) fn load_geometry(identity: &Identity, segment_bytes: u64) -> Result<G
         (
             "segment_bytes",
             identity.segment_bytes.load(relaxed),
-            geometry.segment_bytes(),
+            expected_bytes,
         ),
-        (
-            "size of the segment",
-            segment_bytes,
-            geometry.segment_bytes(),
-        ),
+        ("size of the segment", segment_bytes, expected_bytes),
         (
             "consumer_count",
             identity.consumer_count.load(relaxed).into(),

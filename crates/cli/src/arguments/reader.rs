@@ -67,7 +67,8 @@ Examples:
   reader --channel tar -o - | tar x  receive what `tar c dir | writer --channel tar` sends
   reader --wait 10s -o -             give up when there is no channel within 10 seconds
 
-A reader that is given --slots, --slot-size or --sync creates the channel if it is not there yet.
+A reader that is given --slots, --slot-size, --sync, --huge-pages or --prefault creates the channel if
+it is not there yet.
 Ctrl-C, SIGTERM and SIGHUP end it in order: what it has not read stays for the next reader.
 
 Exit codes:
