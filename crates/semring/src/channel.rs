@@ -70,8 +70,8 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Starts with the defaults: created where it does not exist, mode 0600, 64 slots of 64 KiB,
-    /// strict.
+    /// Starts with the defaults: created where it does not exist, mode 0600, 64 slots of 64 KiB (1024 of
+    /// lines, or of messages with a length before them, which are short), strict.
     #[must_use]
     pub const fn new(address: Address) -> Self {
         Self {
@@ -258,8 +258,12 @@ impl Channel {
     /// The geometry of a channel that is made anew.
     fn new_geometry(&self) -> Result<Geometry, crate::GeometryError> {
         let of_type = self.message_type.as_ref().and_then(MessageType::slot_bytes);
+        let slots = match self.framing {
+            Framing::Lines | Framing::Length => Geometry::DEFAULT_SLOTS_OF_PARTS,
+            _ => Geometry::DEFAULT_SLOTS,
+        };
         Geometry::new(
-            self.slots.unwrap_or(Geometry::DEFAULT_SLOTS),
+            self.slots.unwrap_or(slots),
             self.slot_bytes
                 .or(of_type)
                 .unwrap_or(Geometry::DEFAULT_SLOT_BYTES),

@@ -28,6 +28,10 @@ pub struct Geometry {
 impl Geometry {
     /// The slots of a channel for which none were asked.
     pub const DEFAULT_SLOTS: u32 = 64;
+    /// The same of a channel for [`Framing::Lines`](crate::Framing) or [`Framing::Length`](crate::Framing):
+    /// most such messages are short, and with 64 of them on their way each side waits for the other more
+    /// than it works.
+    pub const DEFAULT_SLOTS_OF_PARTS: u32 = 1024;
     /// The slot size in bytes of a channel for which none was asked.
     pub const DEFAULT_SLOT_BYTES: u64 = 64 * 1024;
 
@@ -115,10 +119,12 @@ pub(crate) fn load_geometry(identity: &Identity, segment_bytes: u64) -> Result<G
         ),
         _ => Corrupt::new("slot_bytes", slot_bytes, "1 to 4 GiB - 4096"),
     })?;
-    let expected_bytes = match geometry.segment_bytes() {
-        exact if exact == segment_bytes => exact,
-        exact => limits::huge_page_bytes().map_or(exact, |page| exact.next_multiple_of(page)),
-    };
+    let exact = geometry.segment_bytes();
+    // Huge pages are filled to the last one.
+    let of_huge_pages = segment_bytes > exact
+        && limits::huge_page_bytes()
+            .is_ok_and(|page| exact.next_multiple_of(page) == segment_bytes);
+    let expected_bytes = if of_huge_pages { segment_bytes } else { exact };
     let facts = [
         (
             "header_bytes",

@@ -33,7 +33,8 @@ pub struct ChannelArguments {
     #[arg(long, value_name = "MODE", default_value = "0600", value_parser = values::mode)]
     mode: Mode,
 
-    /// Number of slots, a power of two from 1 to 16384 [default: 64, or as found]
+    /// Number of slots, a power of two from 1 to 16384 [default: 64, of lines and frames 1024, or as
+    /// found]
     #[arg(long, value_name = "N")]
     slots: Option<u32>,
 
