@@ -151,6 +151,9 @@ impl Producer {
     /// Lends room for a message of `bytes` bytes, to be filled in place, waiting as long as the ring
     /// is full. Its first contents are whatever was there before.
     ///
+    /// Where messages of more than 8 MiB are on their way, it waits a moment longer for a consumer that
+    /// keeps up (docs/protocol.md, Which slot is filled next).
+    ///
     /// # Errors
     ///
     /// As of [`send`](Self::send).
@@ -186,7 +189,8 @@ impl Producer {
     /// once, at least one, waiting as long as the ring is full. Returns how many were sent.
     ///
     /// `P(EMPTY)` and `V(FULL)` each take and post all their permits in one call, so a message costs a
-    /// fraction of one.
+    /// fraction of one. Of large messages it is no more than some 8 MiB at once, so that the consumer can
+    /// begin (docs/protocol.md, Which slot is filled next).
     ///
     /// ```
     /// # use semring::{Address, Channel};

@@ -6,7 +6,7 @@ mod watchdog;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use semring::{Address, AttachReason, Channel, Link};
+use semring::{Address, AttachReason, Channel, Framing, Link};
 
 const POOL: &str = "/proc/sys/vm/nr_hugepages";
 
@@ -42,6 +42,29 @@ fn all_memory_is_there_if_it_was_asked_for() -> Result<()> {
         );
         drop(producer);
         channel.remove()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_channel_of_lines_or_frames_has_more_slots_unless_told_otherwise() -> Result<()> {
+    let _watchdog = watchdog::watch("a_channel_of_lines_or_frames_has_more_slots");
+    let cases = [
+        (Framing::Messages, None, 64),
+        (Framing::Raw, None, 64),
+        (Framing::Lines, None, 1024),
+        (Framing::Length, None, 1024),
+        (Framing::Lines, Some(2), 2),
+    ];
+    for (framing, slots, expected) in cases {
+        let name = format!("memory-slots-{}", std::process::id());
+        let mut channel = Channel::new(Address::named(&name)?).framing(framing);
+        if let Some(slots) = slots {
+            channel = channel.slots(slots);
+        }
+        let found = channel.producer()?.geometry().slot_count();
+        channel.remove()?;
+        ensure!(found == expected, "{framing}: {found} slots");
     }
     Ok(())
 }

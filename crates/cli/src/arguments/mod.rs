@@ -44,3 +44,16 @@ pub(crate) fn default_batch(framing: Framing, slot_count: u32) -> u32 {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_a_quarter_of_the_ring() {
+        let slots = [1, 2, 8, 64, 1024, 16384];
+        let batches = slots.map(|slots| default_batch(Framing::Lines, slots));
+        assert_eq!(batches, [1, 1, 2, 16, 256, 256]);
+        assert_eq!(default_batch(Framing::Raw, 1024), 1);
+    }
+}
