@@ -115,9 +115,10 @@ const fn exit_of_attach(reason: &AttachReason) -> Exit {
         AttachReason::NotFound | AttachReason::SetupBusy { .. } | AttachReason::Contended => {
             Exit::TimedOut
         }
-        AttachReason::TooLarge { .. } | AttachReason::System(_) | AttachReason::Environment(_) => {
-            Exit::Failed
-        }
+        AttachReason::TooLarge { .. }
+        | AttachReason::HugePages { .. }
+        | AttachReason::System(_)
+        | AttachReason::Environment(_) => Exit::Failed,
         _ => Exit::Refused,
     }
 }

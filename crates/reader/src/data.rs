@@ -71,7 +71,7 @@ fn receive_all(
     sink: &mut Sink,
     report: &mut Report,
 ) -> Result<()> {
-    let most = arguments.batch(consumer.link().framing());
+    let most = arguments.batch(consumer.link().framing(), consumer.geometry().slot_count());
     while wait::for_message(program, arguments, consumer)? {
         let Some(batch) = consumer.recv_batch(most)? else {
             break;

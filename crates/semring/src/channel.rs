@@ -19,6 +19,7 @@ use crate::address::Address;
 use crate::error::{AttachError, Fault, RemoveError, Role};
 use crate::geometry::{Geometry, MAX_SLOTS};
 use crate::layout::{State, Word};
+use crate::limits;
 use crate::message_type::MessageType;
 use crate::ring::{Ring, distance};
 use crate::semaphores::{Kernel, Semaphores, Waited};
@@ -63,12 +64,14 @@ pub struct Channel {
     mode: Mode,
     credits: u32,
     create: bool,
+    huge_pages: bool,
+    prefault: bool,
     setup_limit: Duration,
 }
 
 impl Channel {
-    /// Starts with the defaults: created where it does not exist, mode 0600, 64 slots of 64 KiB,
-    /// strict.
+    /// Starts with the defaults: created where it does not exist, mode 0600, 64 slots of 64 KiB (1024 of
+    /// lines, or of messages with a length before them, which are short), strict.
     #[must_use]
     pub const fn new(address: Address) -> Self {
         Self {
@@ -82,6 +85,8 @@ impl Channel {
             mode: Mode::OWNER,
             credits: 1,
             create: true,
+            huge_pages: false,
+            prefault: false,
             setup_limit: SETUP_LIMIT,
         }
     }
@@ -143,6 +148,24 @@ impl Channel {
     #[must_use]
     pub const fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Has a new channel's segment made of huge pages of the default size (`SHM_HUGETLB`), which must have
+    /// been reserved (`sysctl vm.nr_hugepages`); it is then as long as whole ones. A channel that exists is
+    /// taken as it is.
+    #[must_use]
+    pub const fn huge_pages(mut self, wanted: bool) -> Self {
+        self.huge_pages = wanted;
+        self
+    }
+
+    /// Has all pages of a new channel's segment provided when it is made, rather than one at a time when
+    /// messages first need them. Others that attach meanwhile wait. A channel that exists is taken as it
+    /// is.
+    #[must_use]
+    pub const fn prefault(mut self, wanted: bool) -> Self {
+        self.prefault = wanted;
         self
     }
 
@@ -235,12 +258,26 @@ impl Channel {
     /// The geometry of a channel that is made anew.
     fn new_geometry(&self) -> Result<Geometry, crate::GeometryError> {
         let of_type = self.message_type.as_ref().and_then(MessageType::slot_bytes);
+        let slots = match self.framing {
+            Framing::Lines | Framing::Length => Geometry::DEFAULT_SLOTS_OF_PARTS,
+            _ => Geometry::DEFAULT_SLOTS,
+        };
         Geometry::new(
-            self.slots.unwrap_or(Geometry::DEFAULT_SLOTS),
+            self.slots.unwrap_or(slots),
             self.slot_bytes
                 .or(of_type)
                 .unwrap_or(Geometry::DEFAULT_SLOT_BYTES),
         )
+    }
+
+    /// The length of the segment of a channel that is made anew, in bytes.
+    fn new_segment_bytes(&self, geometry: Geometry) -> Result<u64, AttachReason> {
+        let bytes = geometry.segment_bytes();
+        if self.huge_pages {
+            Ok(bytes.next_multiple_of(limits::huge_page_bytes()?))
+        } else {
+            Ok(bytes)
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Corrupt, GeometryError};
 use crate::layout::{
     DESCRIPTOR_BYTES, HEADER_BYTES, HEADER_BYTES_U32, Identity, SEMAPHORES, VERSION,
 };
+use crate::limits;
 
 const PAGE_BYTES: u64 = 4096;
 const CACHE_LINE_BYTES: u64 = 64;
@@ -27,6 +28,10 @@ pub struct Geometry {
 impl Geometry {
     /// The slots of a channel for which none were asked.
     pub const DEFAULT_SLOTS: u32 = 64;
+    /// The same of a channel for [`Framing::Lines`](crate::Framing) or [`Framing::Length`](crate::Framing):
+    /// most such messages are short, and with 64 of them on their way each side waits for the other more
+    /// than it works.
+    pub const DEFAULT_SLOTS_OF_PARTS: u32 = 1024;
     /// The slot size in bytes of a channel for which none was asked.
     pub const DEFAULT_SLOT_BYTES: u64 = 64 * 1024;
 
@@ -87,13 +92,12 @@ impl Geometry {
 }
 
 /// Writes all of the identity but `magic` and what only the channel knows.
-pub(crate) fn store_geometry(identity: &Identity, geometry: Geometry) {
+/// `segment_bytes` is the length of the segment, which huge pages make longer than the geometry needs.
+pub(crate) fn store_geometry(identity: &Identity, geometry: Geometry, segment_bytes: u64) {
     let relaxed = Ordering::Relaxed;
     identity.version.store(VERSION, relaxed);
     identity.header_bytes.store(HEADER_BYTES_U32, relaxed);
-    identity
-        .segment_bytes
-        .store(geometry.segment_bytes(), relaxed);
+    identity.segment_bytes.store(segment_bytes, relaxed);
     identity.slot_bytes.store(geometry.slot_bytes, relaxed);
     identity.slot_stride.store(geometry.slot_stride(), relaxed);
     identity.slot_count.store(geometry.slot_count, relaxed);
@@ -119,6 +123,12 @@ pub(crate) fn load_geometry(identity: &Identity, segment_bytes: u64) -> Result<G
         ),
         _ => Corrupt::new("slot_bytes", slot_bytes, "1 to 4 GiB - 4096"),
     })?;
+    let exact = geometry.segment_bytes();
+    // Huge pages are filled to the last one.
+    let of_huge_pages = segment_bytes > exact
+        && limits::huge_page_bytes()
+            .is_ok_and(|page| exact.next_multiple_of(page) == segment_bytes);
+    let expected_bytes = if of_huge_pages { segment_bytes } else { exact };
     let facts = [
         (
             "header_bytes",
@@ -143,13 +153,9 @@ pub(crate) fn load_geometry(identity: &Identity, segment_bytes: u64) -> Result<G
         (
             "segment_bytes",
             identity.segment_bytes.load(relaxed),
-            geometry.segment_bytes(),
+            expected_bytes,
         ),
-        (
-            "size of the segment",
-            segment_bytes,
-            geometry.segment_bytes(),
-        ),
+        ("size of the segment", segment_bytes, expected_bytes),
         (
             "consumer_count",
             identity.consumer_count.load(relaxed).into(),

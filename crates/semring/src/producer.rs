@@ -163,6 +163,9 @@ impl Producer {
     /// Lends room for a message of `bytes` bytes, to be filled in place, waiting as long as the ring
     /// is full. Its first contents are whatever was there before.
     ///
+    /// Where messages of more than 8 MiB are on their way, it waits a moment longer for a consumer that
+    /// keeps up (docs/protocol.md, Which slot is filled next).
+    ///
     /// # Errors
     ///
     /// As of [`send`](Self::send).
@@ -185,7 +188,7 @@ impl Producer {
         let length = self.check_length(bytes)?;
         self.gate.acquire(&mut self.view, 1, deadline)?; // P(EMPTY)
         crash_point!("producer-permitted");
-        let place = self.choose_place(bytes)?;
+        let place = self.choose_place(length, deadline)?;
         self.gate.spend(1);
         self.view.lent += 1;
         Ok(Loan {
@@ -199,7 +202,8 @@ impl Producer {
     /// once, at least one, waiting as long as the ring is full. Returns how many were sent.
     ///
     /// `P(EMPTY)` and `V(FULL)` each take and post all their permits in one call, so a message costs a
-    /// fraction of one.
+    /// fraction of one. Of large messages it is no more than some 8 MiB at once, so that the consumer can
+    /// begin (docs/protocol.md, Which slot is filled next).
     ///
     /// ```
     /// # use semring::{Address, Channel};
@@ -258,19 +262,25 @@ impl Producer {
         let granted = self.gate.acquire(&mut self.view, wanted, deadline)?; // P(EMPTY)
         crash_point!("producer-permitted");
         let mut position = self.view.tail;
+        let mut sent = 0;
         for message in messages.take(granted as usize) {
-            let place = self.choose_place(message.len())?;
             let length = self.check_length(message.len())?;
+            // What is not committed is not released either: no slot would come of waiting here.
+            if sent > 0 && self.slots.is_worth_waiting(length) {
+                break;
+            }
+            let place = self.choose_place(length, deadline)?;
             self.view
                 .ring
                 .message_mut(position, place, length)
                 .copy_from_slice(message); // write
             self.describe(position, place, length);
             position = position.wrapping_add(1);
+            sent += 1;
         }
-        self.gate.spend(granted);
+        self.gate.spend(sent);
         self.commit(position)?; // V(FULL)
-        Ok(granted as usize)
+        Ok(sent as usize)
     }
 
     /// Checks that a message fits into a slot.
@@ -294,13 +304,17 @@ impl Producer {
         Ok(())
     }
 
-    /// Chooses where the next message stands: inline when it fits there, else in a free slot.
+    /// Chooses where the next message stands: inline when it fits there, else in a free slot, a hot one
+    /// if it comes within a moment.
     #[inline]
-    fn choose_place(&mut self, bytes: usize) -> Result<Place, Fault> {
-        if bytes <= INLINE_BYTES {
+    fn choose_place(&mut self, length: u32, deadline: Deadline) -> Result<Place, Fault> {
+        if length as usize <= INLINE_BYTES {
             return Ok(Place::Inline);
         }
-        let slot = self.slots.take(self.view.head);
+        let Self { slots, view, .. } = self;
+        slots.reclaim(view.head);
+        slots.wait_for_hot(length, deadline, || view.look().map(|_| view.head))?;
+        let slot = slots.take(length);
         // With a credit in hand there is a free slot, unless loans were forgotten and not dropped.
         let slot =
             slot.ok_or_else(|| Corrupt::new("free slots", 0, "at least 1 beside a credit"))?;
@@ -322,7 +336,7 @@ impl Producer {
     fn describe(&mut self, position: u64, place: Place, length: u32) {
         crash_point!("producer-written");
         self.slots.reclaim(self.view.head);
-        self.slots.note(position, place);
+        self.slots.note(position, place, length);
         self.view.ring.describe(position, place, length);
         self.view.side().count_bytes(length.into());
     }

@@ -125,6 +125,36 @@ impl Attachment {
         Ok(())
     }
 
+    /// Has the kernel provide every page of the segment now (`MADV_POPULATE_WRITE`), rather than one at
+    /// a time when it is first touched. Changes no byte of it. Blocks while the pages are found and, if
+    /// new, zeroed.
+    ///
+    /// # Errors
+    ///
+    /// * [`OutOfMemory`](crate::ErrorKind::OutOfMemory): there are not enough pages.
+    /// * [`AccessDenied`](crate::ErrorKind::AccessDenied): attached for reading only.
+    /// * [`InvalidArgument`](crate::ErrorKind::InvalidArgument): a kernel before 5.14.
+    ///
+    /// # References
+    ///
+    /// [madvise(2)](https://man7.org/linux/man-pages/man2/madvise.2.html)
+    #[doc(alias = "MADV_POPULATE_WRITE")]
+    pub fn populate(&self) -> Result<(), Error> {
+        self.check_writable(0, self.bytes)?;
+        // SAFETY: the range is this mapping, and the advice changes nothing in its bytes.
+        unsafe {
+            madvise(
+                self.address.cast(),
+                self.bytes,
+                MmapAdvise::MADV_POPULATE_WRITE,
+            )
+        }
+        .map_err(|errno| {
+            let object = Object::Segment(self.segment_id);
+            Error::new(Call::Madvise("MADV_POPULATE_WRITE"), object, errno)
+        })
+    }
+
     /// Copies bytes out of the segment, from `offset` on, until `target` is full. Does not block.
     ///
     /// # Errors

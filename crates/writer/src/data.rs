@@ -23,9 +23,10 @@ pub fn run(program: &mut Program, arguments: &WriterArguments, input: &Path) -> 
         producer: &mut producer,
         report: Report::default(),
     };
+    let batch = arguments.batch(stream.producer.geometry().slot_count());
     let sent = match framing {
         Framing::Raw => stream.send_chunks(&mut input),
-        _ => stream.send_messages(&mut input, framing, arguments.batch()),
+        _ => stream.send_messages(&mut input, framing, batch),
     };
     let sent = sent.with_context(|| format!("sending {}", input.name()));
     let complete = sent.is_ok();

@@ -71,6 +71,24 @@ fn more_memory_than_there_is() {
     );
 }
 
+#[test]
+fn huge_pages_that_nobody_has_reserved() {
+    let reserved = std::fs::read_to_string("/proc/sys/vm/nr_hugepages");
+    if !nix::unistd::geteuid().is_root() || !reserved.is_ok_and(|pages| pages.trim() == "0") {
+        return skip("needs root, and a machine without reserved huge pages");
+    }
+    // 4 MiB and the rest of a page.
+    assert_refused(
+        "--huge-pages",
+        1,
+        &[
+            "huge pages: 3 of 2048 KiB are needed, 0 are free",
+            "`sysctl vm.nr_hugepages=3`",
+            "or leave huge pages out",
+        ],
+    );
+}
+
 /// Runs a program in an IPC namespace with changed limits; what is left in it afterwards is its
 /// standard output. Nothing where that cannot be done.
 fn with_limits(place: &Place, limits: &str, program: &std::path::Path) -> Option<Ended> {

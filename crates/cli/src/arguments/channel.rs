@@ -33,7 +33,8 @@ pub struct ChannelArguments {
     #[arg(long, value_name = "MODE", default_value = "0600", value_parser = values::mode)]
     mode: Mode,
 
-    /// Number of slots, a power of two from 1 to 16384 [default: 64, or as found]
+    /// Number of slots, a power of two from 1 to 16384 [default: 64, of lines and frames 1024, or as
+    /// found]
     #[arg(long, value_name = "N")]
     slots: Option<u32>,
 
@@ -45,6 +46,14 @@ pub struct ChannelArguments {
     /// and to wake [default: strict, or as found]
     #[arg(long, value_enum, value_name = "SYNC")]
     sync: Option<SyncArgument>,
+
+    /// Make a new channel of huge pages, which must have been reserved (`sysctl vm.nr_hugepages`)
+    #[arg(long)]
+    huge_pages: bool,
+
+    /// Provide all memory of a new channel when it is made, not when messages first need it
+    #[arg(long)]
+    prefault: bool,
 
     /// Permits that this side takes in one semaphore call; 1 is one call for each message
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -63,6 +72,8 @@ impl ChannelArguments {
             .framing(framing)
             .mode(self.mode)
             .credits(self.credits)
+            .huge_pages(self.huge_pages)
+            .prefault(self.prefault)
             .create(ours);
         if let Some(slots) = self.slots {
             channel = channel.slots(slots);
@@ -76,10 +87,14 @@ impl ChannelArguments {
         Ok(channel)
     }
 
-    /// Tells whether a geometry was asked for: who asks for one creates the channel if need be.
+    /// Tells whether it was asked what a new channel is to be like: who does so creates it if need be.
     #[must_use]
     pub const fn asks_for_geometry(&self) -> bool {
-        self.slots.is_some() || self.slot_size.is_some() || self.sync.is_some()
+        self.slots.is_some()
+            || self.slot_size.is_some()
+            || self.sync.is_some()
+            || self.huge_pages
+            || self.prefault
     }
 
     /// Returns the address, and whether it is one at which we may create.

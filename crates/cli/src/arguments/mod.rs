@@ -36,10 +36,24 @@ impl From<FramingArgument> for Framing {
 }
 
 /// Messages in one exchange unless told otherwise: lines and frames are small, and many are there at
-/// once; with chunks of a whole slot there is nothing to gain.
-pub(crate) const fn default_batch(framing: Framing) -> u32 {
+/// once; a quarter of the ring, so that neither side has to wait for all of the other's. With chunks of a
+/// whole slot there is nothing to gain.
+pub(crate) fn default_batch(framing: Framing, slot_count: u32) -> u32 {
     match framing {
-        Framing::Lines | Framing::Length => 64,
+        Framing::Lines | Framing::Length => (slot_count / 4).clamp(1, 256),
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_a_quarter_of_the_ring() {
+        let slots = [1, 2, 8, 64, 1024, 16384];
+        let batches = slots.map(|slots| default_batch(Framing::Lines, slots));
+        assert_eq!(batches, [1, 1, 2, 16, 256, 256]);
+        assert_eq!(default_batch(Framing::Raw, 1024), 1);
     }
 }

@@ -34,7 +34,7 @@ pub struct ReaderArguments {
     framing: Option<FramingArgument>,
 
     /// Most messages in one exchange, one semaphore call before and one after it
-    /// [default: 1 with raw, else 64]
+    /// [default: 1 with raw, else a quarter of the slots, at most 256]
     #[arg(long, value_name = "N", requires = "output", value_parser = clap::value_parser!(u32).range(1..=16384))]
     batch: Option<u32>,
 
@@ -67,7 +67,8 @@ Examples:
   reader --channel tar -o - | tar x  receive what `tar c dir | writer --channel tar` sends
   reader --wait 10s -o -             give up when there is no channel within 10 seconds
 
-A reader that is given --slots, --slot-size or --sync creates the channel if it is not there yet.
+A reader that is given --slots, --slot-size, --sync, --huge-pages or --prefault creates the channel if
+it is not there yet.
 Ctrl-C, SIGTERM and SIGHUP end it in order: what it has not read stays for the next reader.
 
 Exit codes:
@@ -119,10 +120,10 @@ impl ReaderArguments {
         self.framing.map(Framing::from)
     }
 
-    /// Returns the most messages in one exchange, of a stream of this framing.
+    /// Returns the most messages in one exchange, of a stream of this framing through so many slots.
     #[must_use]
-    pub fn batch(&self, framing: Framing) -> u32 {
-        self.batch.unwrap_or(default_batch(framing))
+    pub fn batch(&self, framing: Framing, slot_count: u32) -> u32 {
+        self.batch.unwrap_or(default_batch(framing, slot_count))
     }
 
     /// Returns until when to wait for the channel to appear.

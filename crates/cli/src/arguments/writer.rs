@@ -28,7 +28,7 @@ pub struct WriterArguments {
     framing: FramingArgument,
 
     /// Most messages in one exchange, one semaphore call before and one after it
-    /// [default: 1 with raw, else 64]
+    /// [default: 1 with raw, else a quarter of the slots, at most 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16384))]
     batch: Option<u32>,
 
@@ -118,10 +118,11 @@ impl WriterArguments {
         self.framing.into()
     }
 
-    /// Returns the most messages in one exchange.
+    /// Returns the most messages in one exchange, through so many slots.
     #[must_use]
-    pub fn batch(&self) -> u32 {
-        self.batch.unwrap_or(default_batch(self.framing()))
+    pub fn batch(&self, slot_count: u32) -> u32 {
+        self.batch
+            .unwrap_or(default_batch(self.framing(), slot_count))
     }
 
     /// Tells whether to wait at the end until everything has been read.

@@ -160,6 +160,9 @@ fn check_place(setup: &Setup<'_>, segment: Segment, created: bool) -> Result<Pla
     let stat = objects::check_segment(segment, channel.address(), channel.mode)?;
     let attachment = segment.attach()?;
     attachment.dont_fork()?;
+    if created && channel.prefault {
+        attachment.populate()?;
+    }
     // Counted after the own attach: who comes later sees us.
     let others = segment.stat()?.attached.saturating_sub(1);
     let mapped_at = attachment.as_ptr().addr().get();
@@ -207,8 +210,7 @@ fn find_or_make_segment(setup: &Setup<'_>) -> Result<(Segment, bool), Obstacle> 
     if !channel.create {
         return Err(AttachReason::NotFound.into());
     }
-    let bytes = channel.new_geometry()?.segment_bytes();
-    let segment = objects::make_segment(channel.address(), bytes, channel.mode)?;
+    let segment = objects::make_segment(channel)?;
     crash_point!("attach-segment-made");
     Ok((segment.ok_or(Obstacle::Again)?, true))
 }

@@ -115,7 +115,7 @@ fn finish(
         return Err(AttachReason::NotFound.into());
     }
     let geometry = setup.channel.new_geometry()?;
-    if mapping.bytes() != geometry.segment_bytes() {
+    if mapping.bytes() != setup.channel.new_segment_bytes(geometry)? {
         // The set was there before the segment, so it was a channel's creator that died; but a
         // segment that came without one is somebody else's.
         if setup.made_set {
@@ -152,7 +152,7 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
     header.producer.reset();
     header.consumers.iter().for_each(Side::reset);
     let identity = &header.identity;
-    geometry::store_geometry(identity, geometry);
+    geometry::store_geometry(identity, geometry, mapping.bytes());
     identity
         .sync
         .store(channel.sync.unwrap_or_default().to_bits(), relaxed);

@@ -1,10 +1,12 @@
 //! The two kernel objects: find or make them, and see whether they are what they should be.
 
-use sysv_ipc::{ErrorKind, Mode, Permissions, Segment, SegmentStat, SemaphoreSet};
+use sysv_ipc::{ErrorKind, Mode, Permissions, Segment, SegmentOptions, SegmentStat, SemaphoreSet};
 
+use super::Channel;
 use crate::address::Address;
 use crate::error::AttachReason;
 use crate::layout::{HEADER_BYTES, SEMAPHORES};
+use crate::limits;
 
 /// What `shmget` and `semget` are to check for existing objects: nothing, so that what belongs to
 /// somebody else is found, looked at and named.
@@ -37,14 +39,19 @@ pub(super) fn make_set(
 }
 
 /// Makes the segment; `None` when somebody else just did.
-pub(super) fn make_segment(
-    address: &Address,
-    bytes: u64,
-    mode: Mode,
-) -> Result<Option<Segment>, AttachReason> {
-    crate::limits::check(bytes)?;
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    made(Segment::create(address.key(), bytes, mode)).map_err(AttachReason::System)
+pub(super) fn make_segment(channel: &Channel) -> Result<Option<Segment>, AttachReason> {
+    let bytes = channel.new_segment_bytes(channel.new_geometry()?)?;
+    limits::check(bytes, channel.huge_pages)?;
+    let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let options = SegmentOptions::new().huge_pages(channel.huge_pages);
+    made(options.create(channel.address.key(), length, channel.mode)).map_err(|error| {
+        match error.kind() {
+            ErrorKind::OutOfMemory | ErrorKind::NotOwner if channel.huge_pages => {
+                limits::huge_pages_refused(bytes, error.kind())
+            }
+            _ => AttachReason::System(error),
+        }
+    })
 }
 
 fn made<T>(result: Result<T, sysv_ipc::Error>) -> Result<Option<T>, sysv_ipc::Error> {

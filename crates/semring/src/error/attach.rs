@@ -221,6 +221,12 @@ pub enum AttachReason {
         /// Which limit, how much it allows, and what to do.
         limit: String,
     },
+    /// The kernel gives no huge pages.
+    #[error("huge pages: {obstacle}, or leave huge pages out")]
+    HugePages {
+        /// What is in the way, and what to do.
+        obstacle: String,
+    },
     /// Somebody holds the SETUP lock.
     #[error(
         "PID {pid} has been setting it up for too long; if it is stopped, `kill -CONT {pid}`, or end it"
