@@ -292,13 +292,16 @@ impl Producer {
 
     /// Chooses where the next message stands: inline when it fits there, else in a free slot, a hot one
     /// if it comes within a moment.
+    #[inline]
     fn choose_place(&mut self, length: u32, deadline: Deadline) -> Result<Place, Fault> {
         if length as usize <= INLINE_BYTES {
             return Ok(Place::Inline);
         }
         let Self { slots, view, .. } = self;
         slots.reclaim(view.head);
-        slots.wait_for_hot(length, deadline, || view.look().map(|_| view.head))?;
+        if slots.is_worth_waiting(length) {
+            slots.wait_for_hot(length, deadline, || view.look().map(|_| view.head))?;
+        }
         let slot = slots.take(length);
         // With a credit in hand there is a free slot, unless loans were forgotten and not dropped.
         let slot =
