@@ -313,7 +313,9 @@ impl Producer {
         }
         let Self { slots, view, .. } = self;
         slots.reclaim(view.head);
-        slots.wait_for_hot(length, deadline, || view.look().map(|_| view.head))?;
+        if slots.is_worth_waiting(length) {
+            slots.wait_for_hot(length, deadline, || view.look().map(|_| view.head))?;
+        }
         let slot = slots.take(length);
         // With a credit in hand there is a free slot, unless loans were forgotten and not dropped.
         let slot =

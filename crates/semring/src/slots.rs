@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::Deadline;
 use crate::error::Corrupt;
 use crate::geometry::Geometry;
+use crate::layout::INLINE;
 use crate::ring::{Place, Ring, index};
 
 /// Bytes that go round: more than the processors' own caches hold, whose lines are slow to be taken back
@@ -41,8 +42,9 @@ pub(crate) struct FreeSlots {
     patience: Duration,
     /// Where the last wait for a hot slot was in vain: not tried again before the consumer moves on.
     in_vain_at: Option<u64>,
-    /// Which slot the message at each index of the ring is in, for the positions from `reclaimed` on.
-    places: Vec<Option<Filled>>,
+    /// Which slot the message at each index of the ring is in, [`INLINE`] for none, for the positions from
+    /// `reclaimed` on.
+    places: Vec<Filled>,
     /// Position up to which slots have been taken back.
     reclaimed: u64,
 }
@@ -96,7 +98,13 @@ impl FreeSlots {
             hot_bytes: 0,
             patience: PATIENCE + reading,
             in_vain_at: None,
-            places: vec![None; slot_count],
+            places: vec![
+                Filled {
+                    slot: INLINE,
+                    bytes: 0
+                };
+                slot_count
+            ],
             reclaimed: head,
         }
     }
@@ -134,10 +142,13 @@ impl FreeSlots {
     #[inline]
     pub(crate) fn note(&mut self, position: u64, place: Place, bytes: u32) {
         let filled = match place {
-            Place::Inline => None,
-            Place::Slot(slot) => Some(Filled { slot, bytes }),
+            Place::Inline => Filled {
+                slot: INLINE,
+                bytes: 0,
+            },
+            Place::Slot(slot) => Filled { slot, bytes },
         };
-        self.hot_bytes += filled.map_or(0, |filled| filled.bytes.into());
+        self.hot_bytes += u64::from(filled.bytes);
         let index = self.index(position);
         if let Some(noted) = self.places.get_mut(index) {
             *noted = filled;
@@ -149,7 +160,9 @@ impl FreeSlots {
     pub(crate) fn reclaim(&mut self, head: u64) {
         while self.reclaimed != head {
             let index = self.index(self.reclaimed);
-            if let Some(&Some(filled)) = self.places.get(index) {
+            if let Some(&filled) = self.places.get(index)
+                && filled.slot != INLINE
+            {
                 if self.hot_bytes <= HOT_BYTES || self.go_round() <= FEWEST_HOT {
                     self.hot.push_back(filled);
                 } else {
@@ -173,6 +186,7 @@ impl FreeSlots {
 
     /// Tells whether to wait a moment for the consumer rather than fill a cold slot with a message of up
     /// to `bytes` bytes.
+    #[inline]
     pub(crate) fn is_worth_waiting(&self, bytes: u32) -> bool {
         self.hot.is_empty() && !self.has_room_for(bytes) && self.in_vain_at != Some(self.reclaimed)
     }
@@ -184,6 +198,7 @@ impl FreeSlots {
     /// # Errors
     ///
     /// Those of `look`.
+    #[cold]
     pub(crate) fn wait_for_hot(
         &mut self,
         bytes: u32,
