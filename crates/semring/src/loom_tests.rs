@@ -24,7 +24,7 @@ use crate::gate::{EitherGate, Reported};
 use crate::layout::State;
 use crate::ring::Ring;
 use crate::semaphores::{Kernel, Semaphore, Semaphores as _, Shared};
-use crate::slots::FreeSlots;
+use crate::slots::Slots;
 use crate::{Address, Consumer, Deadline, Producer, Sync, recovery};
 
 use heap::Heap;
@@ -74,7 +74,7 @@ impl World {
         setup.lock_setup(Deadline::NEVER).unwrap();
         let ring = self.ring();
         let positions = (ring.head(), ring.tail());
-        let slots = FreeSlots::find(&ring, positions.0, positions.1).unwrap();
+        let slots = Slots::find(&ring, positions.0, positions.1).unwrap();
         let mut reported = Reported::default();
         if setup.is_free(Role::Consumer).unwrap() {
             reported.set(ring.word(Role::Consumer).epoch());

@@ -11,7 +11,7 @@ use crate::gate::{EitherGate, Gate, View};
 use crate::layout::{INLINE_BYTES, Side, Word};
 use crate::ring::{Place, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores as _};
-use crate::slots::FreeSlots;
+use crate::slots::Slots;
 use crate::{Calls, Canceller, Deadline, Geometry};
 
 /// Sends messages into a channel.
@@ -22,7 +22,7 @@ use crate::{Calls, Canceller, Deadline, Geometry};
 pub struct Producer {
     view: ProducerView,
     gate: EitherGate<Kernel>,
-    slots: FreeSlots,
+    slots: Slots,
     link: Link,
 }
 
@@ -110,7 +110,7 @@ impl Producer {
         ring: Ring,
         gate: EitherGate<Kernel>,
         link: Link,
-        slots: FreeSlots,
+        slots: Slots,
         (head, tail): (u64, u64),
     ) -> Self {
         Self {
@@ -265,8 +265,7 @@ impl Producer {
         let mut sent = 0;
         for message in messages.take(granted as usize) {
             let length = self.check_length(message.len())?;
-            // What is not committed is not released either: no slot would come of waiting here.
-            if sent > 0 && self.slots.is_worth_waiting(length) {
+            if sent > 0 && self.slots.end_batch_before(length) {
                 break;
             }
             let place = self.choose_place(length, deadline)?;
@@ -312,14 +311,9 @@ impl Producer {
             return Ok(Place::Inline);
         }
         let Self { slots, view, .. } = self;
-        slots.reclaim(view.head);
-        if slots.is_worth_waiting(length) {
-            slots.wait_for_hot(length, deadline, || view.look().map(|_| view.head))?;
-        }
-        let slot = slots.take(length);
-        // With a credit in hand there is a free slot, unless loans were forgotten and not dropped.
-        let slot =
-            slot.ok_or_else(|| Corrupt::new("free slots", 0, "at least 1 beside a credit"))?;
+        let head = view.head;
+        let look = || view.look().map(|_| view.head);
+        let slot = slots.take(head, length, deadline, look)?;
         Ok(Place::Slot(slot))
     }
 
@@ -337,8 +331,7 @@ impl Producer {
     #[inline]
     fn describe(&mut self, position: u64, place: Place, length: u32) {
         crash_point!("producer-written");
-        self.slots.reclaim(self.view.head);
-        self.slots.note(position, place, length);
+        self.slots.note(self.view.head, position, place, length);
         self.view.ring.describe(position, place, length);
         self.view.side().count_bytes(length.into());
     }

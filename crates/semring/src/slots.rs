@@ -1,250 +1,122 @@
 //! The producer's private choice of the next free slot.
 //!
-//! Memory is fastest to write while the cache that both processors share holds it. So of a ring that is
-//! larger, only some slots go round while the consumer keeps up: the *hot* ones. The others, cold, are
-//! there for when it does not. Measured in docs/protocol.md.
+//! All of it is private memory, so nothing that the peer does can make two messages share a slot.
 
-use std::collections::VecDeque;
-use std::hint;
-use std::time::Duration;
+mod hot;
+mod round;
 
 use crate::Deadline;
 use crate::error::Corrupt;
-use crate::geometry::Geometry;
-use crate::layout::INLINE;
-use crate::ring::{Place, Ring, index};
+use crate::ring::{Place, Ring};
+
+use hot::HotSlots;
+use round::RoundSlots;
 
 /// Bytes that go round: more than the processors' own caches hold, whose lines are slow to be taken back
 /// from the consumer's, and less than the cache they share.
 const HOT_BYTES: u64 = 8 << 20;
-/// Slots that go round at least, however large: one to fill while the other is read.
-const FEWEST_HOT: usize = 2;
-/// How long to wait for a hot slot, beyond the time that a consumer may take to read a message.
-const PATIENCE: Duration = Duration::from_micros(50);
-/// Bytes that a consumer reads in a nanosecond, if it does little else.
-const READ_BYTES_PER_NS: u64 = 8;
-/// Looks at the position between two looks at the clock.
-const LOOKS: u32 = 64;
 
-/// Knows which slots are free: those that no message on its way is in, less those lent out.
-///
-/// Slots are used first-in first-out, the hot ones before the cold ones. All of it is private memory, so
-/// nothing that the peer does can make two messages share a slot.
+/// Chooses slots that no message on its way is in.
 #[derive(Debug)]
-pub(crate) struct FreeSlots {
-    /// Free slots of those that go round, the one that has been free for longest first.
-    hot: VecDeque<Filled>,
-    /// The other free slots, in the same order.
-    cold: VecDeque<u32>,
-    /// Bytes that go round: of the messages in slots, and of those last in the hot ones.
-    hot_bytes: u64,
-    /// Longest wait for a hot slot.
-    patience: Duration,
-    /// Where the last wait for a hot slot was in vain: not tried again before the consumer moves on.
-    in_vain_at: Option<u64>,
-    /// Which slot the message at each index of the ring is in, [`INLINE`] for none, for the positions from
-    /// `reclaimed` on.
-    places: Vec<Filled>,
-    /// Position up to which slots have been taken back.
-    reclaimed: u64,
+pub(crate) enum Slots {
+    /// Of a ring that the shared cache holds: all of them, one after the other.
+    Round(RoundSlots),
+    /// Of a larger one: those that the cache holds, if possible.
+    Hot(HotSlots),
 }
 
-/// Names a slot, and says how many bytes of it have been filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Filled {
-    slot: u32,
-    bytes: u32,
-}
-
-impl FreeSlots {
+impl Slots {
     /// Finds the free slots of a ring with messages `head .. tail` on their way.
     ///
     /// # Errors
     ///
     /// [`Corrupt`] when a descriptor is damaged, or two of them name the same slot.
     pub(crate) fn find(ring: &Ring, head: u64, tail: u64) -> Result<Self, Corrupt> {
-        let slot_count = ring.geometry().slot_count();
-        let mut slots = Self::none_free(ring.geometry(), head);
-        let mut used = vec![false; slot_count as usize];
+        let geometry = ring.geometry();
+        let mut used = vec![false; geometry.slot_count() as usize];
+        let mut on_the_way = Vec::new();
         let mut position = head;
         while position != tail {
             let (place, bytes) = ring.described(position)?;
             if let Place::Slot(slot) = place {
                 match used.get_mut(slot as usize) {
-                    Some(taken) if !*taken => *taken = true,
-                    _ => {
-                        return Err(Corrupt::new(
-                            "descriptor's slot",
-                            slot.into(),
-                            "one of its own",
-                        ));
-                    }
+                    Some(used) if !*used => *used = true,
+                    _ => return Err(shared(slot)),
                 }
             }
-            slots.note(position, place, bytes);
+            on_the_way.push((place, bytes));
             position = position.wrapping_add(1);
         }
         let unused = (0..).zip(used).filter(|&(_, used)| !used);
-        slots.cold.extend(unused.map(|(slot, _)| slot));
-        Ok(slots)
+        let unused = unused.map(|(slot, _)| slot).collect();
+        let all_bytes = u64::from(geometry.slot_count()) * geometry.slot_stride();
+        Ok(if all_bytes <= HOT_BYTES {
+            Self::Round(RoundSlots::new(&on_the_way, unused))
+        } else {
+            Self::Hot(HotSlots::new(geometry, head, &on_the_way, unused))
+        })
     }
 
-    fn none_free(geometry: Geometry, head: u64) -> Self {
-        let slot_count = geometry.slot_count() as usize;
-        let reading = Duration::from_nanos(geometry.slot_bytes() / READ_BYTES_PER_NS);
-        Self {
-            hot: VecDeque::with_capacity(slot_count),
-            cold: VecDeque::with_capacity(slot_count),
-            hot_bytes: 0,
-            patience: PATIENCE + reading,
-            in_vain_at: None,
-            places: vec![
-                Filled {
-                    slot: INLINE,
-                    bytes: 0
-                };
-                slot_count
-            ],
-            reclaimed: head,
-        }
-    }
-
-    /// Takes a slot for a message of up to `bytes` bytes: another one as long as fewer go round than
-    /// should, then the hot one that has been free for longest, or else a cold one.
+    /// Takes a slot for a message of up to `bytes` bytes, for which the positions show room: a hot one if
+    /// it comes within a moment. `look` loads the consumer's position, which was `head`.
     ///
-    /// There is one whenever the positions show room that is not lent out.
+    /// # Errors
+    ///
+    /// Those of `look`; and [`Corrupt`] when there is none, since loans were forgotten and not dropped.
     #[inline]
-    pub(crate) fn take(&mut self, bytes: u32) -> Option<u32> {
-        if self.has_room_for(bytes)
-            && let Some(slot) = self.cold.pop_front()
-        {
-            return Some(slot);
-        }
-        match self.hot.pop_front() {
-            Some(hot) => {
-                self.hot_bytes -= u64::from(hot.bytes);
-                Some(hot.slot)
+    pub(crate) fn take(
+        &mut self,
+        head: u64,
+        bytes: u32,
+        deadline: Deadline,
+        look: impl FnMut() -> Result<u64, Corrupt>,
+    ) -> Result<u32, Corrupt> {
+        match self {
+            Self::Round(slots) => Ok(slots.take()),
+            Self::Hot(slots) => {
+                slots.reclaim(head);
+                if slots.is_worth_waiting(bytes) {
+                    slots.wait_for_hot(bytes, deadline, look)?;
+                }
+                let slot = slots.take(bytes);
+                slot.ok_or_else(|| Corrupt::new("free slots", 0, "at least 1 beside a credit"))
             }
-            None => self.cold.pop_front(),
         }
     }
 
     /// Takes back a slot that was not used after all; it goes first again.
     pub(crate) fn put_back(&mut self, place: Place) {
-        if let Place::Slot(slot) = place {
-            self.cold.push_front(slot);
+        match (self, place) {
+            (_, Place::Inline) => {}
+            (Self::Round(slots), Place::Slot(_)) => slots.put_back(),
+            (Self::Hot(slots), Place::Slot(slot)) => slots.put_back(slot),
         }
     }
 
-    /// Notes where the message at `position` stands, before its descriptor is written.
-    ///
-    /// The position one round earlier must have been reclaimed, or its slot would be forgotten.
+    /// Notes where the message at `position` stands, before its descriptor takes the place of an older
+    /// one; the consumer's position was `head`.
     #[inline]
-    pub(crate) fn note(&mut self, position: u64, place: Place, bytes: u32) {
-        let filled = match place {
-            Place::Inline => Filled {
-                slot: INLINE,
-                bytes: 0,
-            },
-            Place::Slot(slot) => Filled { slot, bytes },
-        };
-        self.hot_bytes += u64::from(filled.bytes);
-        let index = self.index(position);
-        if let Some(noted) = self.places.get_mut(index) {
-            *noted = filled;
+    pub(crate) fn note(&mut self, head: u64, position: u64, place: Place, bytes: u32) {
+        if let Self::Hot(slots) = self {
+            slots.reclaim(head);
+            slots.note(position, place, bytes);
         }
     }
 
-    /// Takes back the slots of all messages before `head`: as hot ones, unless more go round than should.
+    /// Tells whether a batch had better end before a message of `bytes` bytes: no hot slot is free, and
+    /// none can come of waiting, since what is not committed is not released either.
     #[inline]
-    pub(crate) fn reclaim(&mut self, head: u64) {
-        while self.reclaimed != head {
-            let index = self.index(self.reclaimed);
-            if let Some(&filled) = self.places.get(index)
-                && filled.slot != INLINE
-            {
-                if self.hot_bytes <= HOT_BYTES || self.go_round() <= FEWEST_HOT {
-                    self.hot.push_back(filled);
-                } else {
-                    self.hot_bytes -= u64::from(filled.bytes);
-                    self.cold.push_back(filled.slot);
-                }
-            }
-            self.reclaimed = self.reclaimed.wrapping_add(1);
+    pub(crate) fn end_batch_before(&self, bytes: u32) -> bool {
+        match self {
+            Self::Round(_) => false,
+            Self::Hot(slots) => slots.is_worth_waiting(bytes),
         }
-    }
-
-    /// Tells whether so many bytes more may go round.
-    fn has_room_for(&self, bytes: u32) -> bool {
-        self.hot_bytes + u64::from(bytes) <= HOT_BYTES || self.go_round() < FEWEST_HOT
-    }
-
-    /// Counts the slots that go round: the hot ones, and those in use.
-    fn go_round(&self) -> usize {
-        self.places.len() - self.cold.len()
-    }
-
-    /// Tells whether to wait a moment for the consumer rather than fill a cold slot with a message of up
-    /// to `bytes` bytes.
-    #[inline]
-    pub(crate) fn is_worth_waiting(&self, bytes: u32) -> bool {
-        self.hot.is_empty() && !self.has_room_for(bytes) && self.in_vain_at != Some(self.reclaimed)
-    }
-
-    /// Waits a moment for a hot slot, if that is worth it, taking back what is released; `look` loads the
-    /// consumer's position. Ends by itself, within a millisecond but for the largest slots, whatever has
-    /// become of the consumer, and no later than at `deadline`; then a cold one must do.
-    ///
-    /// # Errors
-    ///
-    /// Those of `look`.
-    #[cold]
-    pub(crate) fn wait_for_hot(
-        &mut self,
-        bytes: u32,
-        deadline: Deadline,
-        mut look: impl FnMut() -> Result<u64, Corrupt>,
-    ) -> Result<(), Corrupt> {
-        if !self.is_worth_waiting(bytes) {
-            return Ok(());
-        }
-        let first = self.reclaimed;
-        let until = deadline.earlier(Deadline::after(self.patience));
-        while self.is_worth_waiting(bytes) {
-            let moved = self.look_often(&mut look)?;
-            if !moved && until.remaining().is_some_and(|left| left.is_zero()) {
-                // Without effect if the consumer has moved on, only not far enough.
-                self.in_vain_at = Some(first);
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at the consumer's position until it moves, or for as long as a look at the clock may wait.
-    fn look_often(
-        &mut self,
-        look: &mut impl FnMut() -> Result<u64, Corrupt>,
-    ) -> Result<bool, Corrupt> {
-        for _ in 0..LOOKS {
-            let head = look()?;
-            if head != self.reclaimed {
-                self.reclaim(head);
-                return Ok(true);
-            }
-            hint::spin_loop();
-        }
-        Ok(false)
-    }
-
-    #[inline]
-    fn index(&self, position: u64) -> usize {
-        // At most MAX_SLOTS.
-        #[expect(clippy::cast_possible_truncation, reason = "at most 16384")]
-        let slot_count = self.places.len() as u32;
-        index(position, slot_count) as usize
     }
 }
 
-#[cfg(test)]
+fn shared(slot: u32) -> Corrupt {
+    Corrupt::new("descriptor's slot", slot.into(), "one of its own")
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests;

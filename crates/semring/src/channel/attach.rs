@@ -19,7 +19,7 @@ use crate::layout::State;
 use crate::recovery;
 use crate::ring::{Mapping, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores};
-use crate::slots::FreeSlots;
+use crate::slots::Slots;
 use crate::{Consumer, Framing, Producer, Sync};
 
 /// Attaches as the producer.
@@ -32,7 +32,7 @@ pub(super) fn producer(channel: &Channel) -> Result<Producer, AttachReason> {
 }
 
 fn produce_at(setup: &Setup<'_>, place: Place) -> Result<Producer, Obstacle> {
-    let slots = FreeSlots::find(&place.ring, place.positions.0, place.positions.1)?;
+    let slots = Slots::find(&place.ring, place.positions.0, place.positions.1)?;
     let mut reported = Reported::default();
     // A consumer that was gone before this producer came is nobody's loss.
     if setup.kernel.is_free(Role::Consumer)? {
