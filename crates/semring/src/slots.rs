@@ -73,14 +73,7 @@ impl Slots {
     ) -> Result<u32, Corrupt> {
         match self {
             Self::Round(slots) => Ok(slots.take()),
-            Self::Hot(slots) => {
-                slots.reclaim(head);
-                if slots.is_worth_waiting(bytes) {
-                    slots.wait_for_hot(bytes, deadline, look)?;
-                }
-                let slot = slots.take(bytes);
-                slot.ok_or_else(|| Corrupt::new("free slots", 0, "at least 1 beside a credit"))
-            }
+            Self::Hot(slots) => slots.choose(head, bytes, deadline, look),
         }
     }
 
@@ -98,8 +91,7 @@ impl Slots {
     #[inline]
     pub(crate) fn note(&mut self, head: u64, position: u64, place: Place, bytes: u32) {
         if let Self::Hot(slots) = self {
-            slots.reclaim(head);
-            slots.note(position, place, bytes);
+            slots.replace(head, position, place, bytes);
         }
     }
 

@@ -89,12 +89,37 @@ impl HotSlots {
         }
     }
 
+    /// Chooses a slot when the consumer's position was `head`; see [`Slots::take`](super::Slots::take).
+    // Not inlined, for the sake of those rings whose messages are short.
+    #[inline(never)]
+    pub(crate) fn choose(
+        &mut self,
+        head: u64,
+        bytes: u32,
+        deadline: Deadline,
+        look: impl FnMut() -> Result<u64, Corrupt>,
+    ) -> Result<u32, Corrupt> {
+        self.reclaim(head);
+        if self.is_worth_waiting(bytes) {
+            self.wait_for_hot(bytes, deadline, look)?;
+        }
+        let slot = self.take(bytes);
+        slot.ok_or_else(|| Corrupt::new("free slots", 0, "at least 1 beside a credit"))
+    }
+
+    /// Notes a message's place when the consumer's position was `head`.
+    #[inline(never)]
+    pub(crate) fn replace(&mut self, head: u64, position: u64, place: Place, bytes: u32) {
+        self.reclaim(head);
+        self.note(position, place, bytes);
+    }
+
     /// Takes a slot for a message of up to `bytes` bytes: another one as long as fewer go round than
     /// should, then the hot one that has been free for longest, or else a cold one.
     ///
     /// There is one whenever the positions show room that is not lent out.
     #[inline]
-    pub(crate) fn take(&mut self, bytes: u32) -> Option<u32> {
+    fn take(&mut self, bytes: u32) -> Option<u32> {
         if self.has_room_for(bytes)
             && let Some(slot) = self.cold.pop_front()
         {
@@ -118,7 +143,7 @@ impl HotSlots {
     ///
     /// The position one round earlier must have been reclaimed, or its slot would be forgotten.
     #[inline]
-    pub(crate) fn note(&mut self, position: u64, place: Place, bytes: u32) {
+    fn note(&mut self, position: u64, place: Place, bytes: u32) {
         let filled = match place {
             Place::Inline => Filled {
                 slot: INLINE,
@@ -135,7 +160,7 @@ impl HotSlots {
 
     /// Takes back the slots of all messages before `head`: as hot ones, unless more go round than should.
     #[inline]
-    pub(crate) fn reclaim(&mut self, head: u64) {
+    fn reclaim(&mut self, head: u64) {
         while self.reclaimed != head {
             let index = self.index(self.reclaimed);
             if let Some(&filled) = self.places.get(index)
@@ -177,7 +202,7 @@ impl HotSlots {
     ///
     /// Those of `look`.
     #[cold]
-    pub(crate) fn wait_for_hot(
+    fn wait_for_hot(
         &mut self,
         bytes: u32,
         deadline: Deadline,
