@@ -50,7 +50,16 @@ pub fn run(what: &Clean) -> Result<()> {
 fn lines(outcomes: &[(&Target, Outcome)], tally: &Tally, dry_run: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for (target, outcome) in outcomes {
-        let line = format!("{}: {}", target.title, outcome.sentence(target, dry_run));
+        let colon = if matches!(outcome, Outcome::Missing) {
+            ""
+        } else {
+            ":"
+        };
+        let line = format!(
+            "{}{colon} {}",
+            target.title,
+            outcome.sentence(target, dry_run)
+        );
         lines.extend(wrapped(&line, "", width()));
     }
     lines.push(match outcomes {

@@ -28,16 +28,20 @@ pub enum Outcome {
 impl Outcome {
     /// Says it in a sentence, with what to do about it.
     pub fn sentence(&self, target: &Target, dry_run: bool) -> String {
-        let (removed, kept) = if dry_run {
-            ("would be removed", "would be kept")
+        let (removed, kept, unused) = if dry_run {
+            let unused = "nobody uses it, and nothing waits in it";
+            ("would be removed", "would be kept", unused)
         } else {
-            ("removed", "kept")
+            (
+                "removed",
+                "kept",
+                "nobody used it, and nothing waited in it",
+            )
         };
         match self {
-            Self::Removed(leftover, None) => format!(
-                "{removed}: nobody used it, and nothing waited in it ({})",
-                objects(leftover)
-            ),
+            Self::Removed(leftover, None) => {
+                format!("{removed}: {unused} ({})", objects(leftover))
+            }
             Self::Removed(leftover, Some(against)) => {
                 let why = against_force(against, leftover);
                 format!("{removed} by force: {why} ({})", objects(leftover))

@@ -20,7 +20,11 @@ pub fn require_terminal() {
     let text = "`--force` asks first, and there is no terminal to ask on: add `--yes` to answer \
                 beforehand, or `--dry-run` to see what it would remove";
     let mut command = Arguments::command();
-    command
+    // With it, a command knows its full name.
+    command.build();
+    let asked = command.find_subcommand_mut("clean");
+    asked
+        .unwrap_or(&mut Arguments::command())
         .error(ErrorKind::MissingRequiredArgument, text)
         .exit();
 }
