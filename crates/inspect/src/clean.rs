@@ -22,13 +22,14 @@ use target::Target;
 /// [`Refused`](semring_cli::Refused) when something that was asked for is kept; else when something could
 /// not be removed, the answer was no, `/proc/sysvipc` cannot be read, or the output not be written.
 pub fn run(what: &Clean) -> Result<()> {
-    if what.force && !what.yes && !what.dry_run {
+    let asks = what.force && !what.yes && !what.dry_run;
+    if asks {
         question::require_terminal();
     }
     let survey = Survey::take()?;
     let mut users = Users::default();
     let targets = Target::choose(&what.wanted(), &survey, &mut users)?;
-    if what.force && !what.yes && !what.dry_run {
+    if asks {
         let doomed: Vec<_> = targets.iter().filter_map(Target::doomed).collect();
         if !doomed.is_empty() && !question::ask(&doomed)? {
             bail!("the answer was no: nothing was removed");

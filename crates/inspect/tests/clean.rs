@@ -225,6 +225,10 @@ fn somebody_who_attaches_keeps_it() {
     place.assert_kept(&[&pid, "`kill -CONT "]);
     set.operate(&[Operation::take(SETUP, 1)]).unwrap();
     place.assert_removed(&[]);
+    // Force does not wait without end for one that is stuck.
+    place.leave_killed_pair();
+    place.set().operate(&[Operation::add(SETUP, 1)]).unwrap();
+    place.assert_removed(&["--force", "--yes"]);
 }
 
 #[test]
@@ -454,4 +458,13 @@ fn another_users_channel() {
     let as_root = json(&["clean", &asked, "--json"]);
     assert_eq!(as_root["removed"], 1, "{as_root}");
     assert!(!place.is_there());
+    // Not even root can lock it in a way that its owner could wait for.
+    leave("0600");
+    place.set().remove().unwrap();
+    let as_root = semring(&["clean", &asked]);
+    let text = String::from_utf8(as_root.stdout).unwrap();
+    let remedy = format!("run `semring clean` as that user, or `semring clean --force {asked}`");
+    assert!(text.contains(&remedy), "{text}");
+    assert_eq!(as_root.status.code(), Some(5));
+    assert!(SemaphoreSet::open(place.key, Mode::from_bits(0)).is_err());
 }

@@ -184,8 +184,9 @@ fn explain(reason: &Kept, target: &Target) -> String {
         }
         Kept::Damaged(_) => format!("{what}; {force} removes it"),
         Kept::Unmarked => format!("{what}; if it is a channel's: `semring clean {argument}`"),
-        Kept::NotOwner | Kept::SetMissing => {
-            format!("{what}, {owner}: run `semring clean` as that user, or as root")
+        Kept::NotOwner => format!("{what}, {owner}: run `semring clean` as that user, or as root"),
+        Kept::SetMissing => {
+            format!("{what}, {owner}: run `semring clean` as that user, or {force}")
         }
         _ => what,
     }

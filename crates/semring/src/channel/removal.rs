@@ -95,7 +95,8 @@ impl Removal {
         self
     }
 
-    /// Tells what [`remove`](Self::remove) would remove now. Does not block, and changes nothing.
+    /// Tells what [`remove`](Self::remove) would remove now. Changes nothing, and takes milliseconds at most,
+    /// unless others remove and make the channel all the time.
     ///
     /// # Errors
     ///
