@@ -50,7 +50,7 @@ Examples:
 const CLEAN_EXAMPLES: &str = "\
 Examples:
   semring clean --dry-run      what would be removed, and why the rest would be kept
-  semring clean                remove what is stale: nobody has a role or is attached, nothing waits in it
+  semring clean                remove what is stale: nobody uses it, and nothing waits in it
   semring clean orders bills   these two, if they are stale; exit code 5 if one of them is kept
   semring clean --force orders with the messages in it, and under those who use it; asks first
   semring clean --json --yes --force orders

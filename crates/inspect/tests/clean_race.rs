@@ -1,5 +1,5 @@
 //! Goal: nothing that `clean` removes was in use, however near the removal comes to an attach or a close.
-//! Method: two processes come and go in 1,000 rounds and more, of which one in three ends as death does,
+//! Method: two processes come and go in 1,000 rounds and more, of which every other ends as death does,
 //! while `semring clean` runs 1,000 times and more, and until it has removed the channel often enough. Every
 //! message has its number: none may be missing, and nobody may find the channel removed under them.
 
@@ -20,7 +20,7 @@ use semring::{Address, Channel, Consumer, Producer, RecvError, SendError};
 const ROUNDS: u64 = 1000;
 /// How often `semring clean` runs at least, and how often it removes the channel.
 const RUNS: u64 = 1000;
-const REMOVALS: u64 = 100;
+const REMOVALS: u64 = 250;
 /// Runs of `semring clean` at a time.
 const CLEANERS: usize = 2;
 /// Environment variables that tell the two processes where to meet, and which file ends their rounds.
@@ -46,10 +46,10 @@ impl Dice {
         self.0 % limit
     }
 
-    /// Lets others have a go, or not.
-    fn pause(&mut self) {
-        if self.roll(2) == 0 {
-            thread::sleep(Duration::from_micros(self.roll(2000)));
+    /// Sleeps, or not, up to a number of microseconds.
+    fn pause(&mut self, limit_us: u64) {
+        if self.roll(3) > 0 {
+            thread::sleep(Duration::from_micros(self.roll(limit_us)));
         }
     }
 }
@@ -73,16 +73,16 @@ fn the_producer() {
     let (mut dice, mut number, mut round) = (Dice(0x9e37_79b9), 0, 0);
     while round < ROUNDS || !std::path::Path::new(&stop).exists() {
         let mut producer = channel.producer().unwrap();
+        dice.pause(1000);
         for _ in 0..dice.roll(4) {
             send(&mut producer, number);
             number += 1;
         }
-        dice.pause();
         round += 1;
-        if dice.roll(3) > 0 {
+        if dice.roll(2) == 0 {
             producer.close().unwrap();
         }
-        dice.pause();
+        dice.pause(4000);
     }
     let mut producer = channel.producer().unwrap();
     send(&mut producer, LAST);
@@ -100,7 +100,7 @@ fn the_consumer() {
         if receive(consumer, &mut next, &mut dice) {
             return;
         }
-        dice.pause();
+        dice.pause(4000);
     }
 }
 
@@ -121,7 +121,7 @@ fn receive(mut consumer: Consumer, next: &mut u64, dice: &mut Dice) -> bool {
         assert_eq!(number, *next, "messages are lost");
         *next += 1;
     }
-    if dice.roll(3) > 0 {
+    if dice.roll(2) == 0 {
         consumer.close().unwrap();
     }
     false
