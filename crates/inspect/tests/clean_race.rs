@@ -82,7 +82,7 @@ fn the_producer() {
         if dice.roll(2) == 0 {
             producer.close().unwrap();
         }
-        dice.pause(4000);
+        dice.pause(1500);
     }
     let mut producer = channel.producer().unwrap();
     send(&mut producer, LAST);
@@ -100,7 +100,7 @@ fn the_consumer() {
         if receive(consumer, &mut next, &mut dice) {
             return;
         }
-        dice.pause(4000);
+        dice.pause(1500);
     }
 }
 
