@@ -25,6 +25,9 @@ pub enum Task {
     /// Show all of one channel: segment, both sides, semaphores, ring
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
+    /// Remove channels that nobody uses any more and in which nothing waits
+    #[command(after_help = CLEAN_EXAMPLES)]
+    Clean(Clean),
     /// Make shell completions or manual pages
     #[command(subcommand, after_help = GENERATE_EXAMPLES)]
     Generate(Generate),
@@ -63,6 +66,20 @@ Examples:
   semring show --path /tmp --project 65
   semring show orders --json | jq .diagnosis";
 
+const CLEAN_EXAMPLES: &str = "\
+Examples:
+  semring clean --dry-run      what would be removed, and why the rest would be kept
+  semring clean                remove what is stale: nobody uses it, and nothing waits in it
+  semring clean orders bills   these two, if they are stale; exit code 5 if one of them is kept
+  semring clean --force orders with the messages in it, and under those who use it; asks first
+  semring clean --json --yes --force orders
+
+Exit codes:
+  0  done, also when nothing was stale
+  1  something could not be removed, or the answer was no
+  2  a mistake on the command line; --force without a terminal to ask on, and without --yes
+  5  a channel that was asked for by name is kept";
+
 /// Holds what `list` can be told.
 #[derive(Debug, Args)]
 pub struct List {
@@ -82,6 +99,59 @@ pub struct Show {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Holds what `clean` can be told.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Names of channels; USER/NAME for one that somebody else made; or identifiers as listed
+    /// [default: all channels]
+    #[arg(value_name = "CHANNEL")]
+    pub channels: Vec<String>,
+
+    /// Use the `ftok` key of this existing file instead of a name
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["channels", "key"])]
+    pub path: Option<PathBuf>,
+
+    /// Project number of the `ftok` key
+    #[arg(long, value_name = "N", default_value = "65", requires = "path")]
+    pub project: NonZeroU8,
+
+    /// Use this key instead of a name, as `ipcs` shows it
+    #[arg(long, value_name = "0x...", value_parser = semring_cli::key, conflicts_with = "channels")]
+    pub key: Option<Key>,
+
+    /// Say what would be removed and what kept, and do nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+
+    /// Remove what is in use, damaged or holds unread messages as well; asks first
+    #[arg(long)]
+    pub force: bool,
+
+    /// Answer the question of `--force` beforehand
+    #[arg(long, short, requires = "force")]
+    pub yes: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Clean {
+    /// Returns what was asked for, each as `show` takes it; nothing for all channels.
+    pub fn wanted(&self) -> Vec<Which> {
+        let which = |channel: &str| Which {
+            channel: channel.to_owned(),
+            path: self.path.clone(),
+            project: self.project,
+            key: self.key,
+        };
+        if self.path.is_some() || self.key.is_some() {
+            return vec![which("")];
+        }
+        self.channels.iter().map(|channel| which(channel)).collect()
+    }
 }
 
 /// Says which channel is meant.

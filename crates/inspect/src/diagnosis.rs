@@ -477,7 +477,7 @@ fn lie(snapshot: &Snapshot) -> String {
 }
 
 /// Writes a name so that a shell takes it as one word.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
     if name.chars().all(plain) {
         name.to_owned()

@@ -13,6 +13,7 @@
 )]
 
 mod arguments;
+mod clean;
 mod diagnosis;
 mod doctor;
 mod generate;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let result = match arguments.task {
         Task::List(what) => list::run(&what),
         Task::Show(what) => show::run(&what),
+        Task::Clean(what) => clean::run(&what),
         Task::Generate(what) => generate::run(&what),
         Task::Doctor { json } => doctor::run(json),
     };

@@ -30,7 +30,9 @@ enum Kind {
         device: u64,
         inode: u64,
     },
-    Key,
+    Key {
+        owner: u32,
+    },
 }
 
 impl Address {
@@ -97,11 +99,17 @@ impl Address {
     ///
     /// [`AddressError::PrivateKey`] for key 0, which no other process can find.
     pub fn key_number(key: Key) -> Result<Self, AddressError> {
-        Self {
-            kind: Kind::Key,
-            key,
-        }
-        .unless_private()
+        let kind = Kind::Key {
+            owner: nix::unistd::geteuid().as_raw(),
+        };
+        Self { kind, key }.unless_private()
+    }
+
+    /// Uses the key of another user's channel, who must be its maker.
+    #[cfg(not(loom))]
+    pub(crate) const fn of_owner(owner: u32, key: Key) -> Self {
+        let kind = Kind::Key { owner };
+        Self { kind, key }
     }
 
     fn unless_private(self) -> Result<Self, AddressError> {
@@ -123,7 +131,7 @@ impl Address {
     pub fn name(&self) -> &str {
         match &self.kind {
             Kind::Name { name, .. } => name,
-            Kind::File { .. } | Kind::Key => "",
+            Kind::File { .. } | Kind::Key { .. } => "",
         }
     }
 
@@ -131,15 +139,15 @@ impl Address {
     pub(crate) const fn key_file(&self) -> (u64, u64) {
         match self.kind {
             Kind::File { device, inode, .. } => (device, inode),
-            Kind::Name { .. } | Kind::Key => (0, 0),
+            Kind::Name { .. } | Kind::Key { .. } => (0, 0),
         }
     }
 
     /// The user whom the objects must belong to.
     pub(crate) fn owner(&self) -> u32 {
         match self.kind {
-            Kind::Name { owner, .. } => owner,
-            Kind::File { .. } | Kind::Key => nix::unistd::geteuid().as_raw(),
+            Kind::Name { owner, .. } | Kind::Key { owner } => owner,
+            Kind::File { .. } => nix::unistd::geteuid().as_raw(),
         }
     }
 }
@@ -159,7 +167,7 @@ impl fmt::Display for Address {
                     path.display()
                 )
             }
-            Kind::Key => write!(f, "the channel of key {}", self.key),
+            Kind::Key { .. } => write!(f, "the channel of key {}", self.key),
         }
     }
 }

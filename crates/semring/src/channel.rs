@@ -7,6 +7,8 @@
 mod attach;
 mod header;
 mod objects;
+#[cfg(not(loom))]
+mod removal;
 mod setup;
 
 use std::cell::Cell;
@@ -24,6 +26,9 @@ use crate::message_type::MessageType;
 use crate::ring::{Ring, distance};
 use crate::semaphores::{Kernel, Semaphores, Waited};
 use crate::{AttachReason, Consumer, Deadline, Framing, Producer, Sync};
+
+#[cfg(not(loom))]
+pub use removal::{Leftover, Removal};
 
 /// How long to wait for others that attach or leave, unless told otherwise: they need microseconds,
 /// but for one that is stopped.

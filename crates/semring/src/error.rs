@@ -1,6 +1,8 @@
 //! What can go wrong: one enum for each operation, with what that operation can meet.
 
 mod attach;
+#[cfg(not(loom))]
+mod kept;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,6 +10,8 @@ use std::fmt;
 use sysv_ipc::ErrorKind;
 
 pub use attach::{AddressError, AttachError, AttachReason, GeometryError, RemoveError};
+#[cfg(not(loom))]
+pub use kept::Kept;
 
 /// Names one of the two ends of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -54,8 +54,12 @@ pub use cancel::Canceller;
 pub use crash::POINTS as CRASH_POINTS;
 
 pub use channel::{Channel, CloseOutcome, Link};
+#[cfg(not(loom))]
+pub use channel::{Leftover, Removal};
 pub use consumer::{Batch, Consumer, Message};
 pub use deadline::Deadline;
+#[cfg(not(loom))]
+pub use error::Kept;
 pub use error::{
     AddressError, AttachError, AttachReason, Corrupt, DrainError, Fault, GeometryError, RecvError,
     RecvIntoError, RemoveError, Role, SendError, TryRecvError, TrySendError,
