@@ -24,6 +24,7 @@ mod ring;
 mod show;
 mod sides;
 mod survey;
+mod top;
 mod words;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let result = match arguments.task {
         Task::List(what) => list::run(&what),
         Task::Show(what) => show::run(&what),
+        Task::Top(what) => top::run(&what),
         Task::Generate(what) => generate::run(&what),
     };
     semring_cli::finish("semring", result)
