@@ -13,6 +13,8 @@ mod view;
 mod watch;
 
 use std::io::{self, IsTerminal as _};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -48,13 +50,14 @@ pub fn run(what: &Top) -> Result<()> {
     let mut watch = Watch::begin(what.interval)?;
     let mut view = View::default();
     let mut screen = Screen::open()?;
+    let events = listen()?;
     loop {
         if !view.paused && watch.is_due() {
             watch.look()?;
         }
         screen.draw(|frame| pages::draw(frame, &mut watch, &mut view))?;
         let due = (!view.paused).then_some(watch.due);
-        if let Some(Event::Key(key)) = wait(&signals, due)?
+        if let Some(Event::Key(key)) = wait(&events, &signals, due)?
             && view.press(key, &watch.channels) == Next::Quit
         {
             return Ok(());
@@ -62,21 +65,35 @@ pub fn run(what: &Top) -> Result<()> {
     }
 }
 
+/// Reads keys, and what else happens to the terminal, in a thread: when the terminal is closed under it,
+/// reading never returns and heeds no time limit (<https://github.com/crossterm-rs/crossterm/issues/793>).
+fn listen() -> Result<Receiver<io::Result<Event>>> {
+    let (sender, events) = mpsc::channel();
+    let listen = move || {
+        while sender.send(event::read()).is_ok() {}
+    };
+    thread::Builder::new()
+        .name("keys".into())
+        .spawn(listen)
+        .context("cannot start the thread that reads keys")?;
+    Ok(events)
+}
+
 /// Waits until something happens to the terminal, or until a time has come.
-fn wait(signals: &Signals, until: Option<Instant>) -> Result<Option<Event>> {
+fn wait(
+    events: &Receiver<io::Result<Event>>,
+    signals: &Signals,
+    until: Option<Instant>,
+) -> Result<Option<Event>> {
     loop {
         signals.check()?;
         let left = until.map_or(HEARING, |until| {
             until.saturating_duration_since(Instant::now())
         });
-        let event = match event::poll(left.min(HEARING)) {
-            Ok(true) => event::read().map(Some),
-            Ok(false) if left.is_zero() => return Ok(None),
-            Ok(false) => continue,
-            Err(error) => Err(error),
-        };
-        // A terminal that was closed fails, and a signal says so.
-        signals.check()?;
-        return event.context("cannot read from the terminal");
+        match events.recv_timeout(left.min(HEARING)) {
+            Ok(event) => return event.map(Some).context("cannot read from the terminal"),
+            Err(_) if left.is_zero() => return Ok(None),
+            Err(_) => {}
+        }
     }
 }

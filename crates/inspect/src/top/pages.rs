@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Sparkline};
 use semring::Role;
-use semring::observe::SEMAPHORE_NAMES;
+use semring::observe::{SEMAPHORE_NAMES, Snapshot};
 
 use super::series::short_rate;
 use super::table;
@@ -88,9 +88,7 @@ fn title(watch: &Watch, view: &View) -> String {
     let order = view.order.word();
     let reversed = if view.reversed { ", reversed" } else { "" };
     let paused = if view.paused { " · PAUSED" } else { "" };
-    format!(
-        "semring top · {channels} · every {interval} · rates per second · by {order}{reversed}{paused}"
-    )
+    format!("semring top · {channels} · every {interval} · by {order}{reversed}{paused}")
 }
 
 /// Draws all channels, and below them what is the matter with the one that is selected.
@@ -148,16 +146,9 @@ fn all_about(watched: &Watched, users: &mut Users) -> Vec<Line<'static>> {
     let channel = &watched.channel;
     let mut lines = Vec::new();
     if let Some(snapshot) = channel.snapshot() {
-        let bar = ring::bar(snapshot);
-        let fill = format!(
-            "Each second, and the ring: {bar}, {}",
-            ring::legend(snapshot)
-        );
-        lines.push(Line::styled(fill, HEAD));
-        lines.push(rates(watched).into());
-        lines.push("".into());
+        lines.extend(part("Each second", rates(watched)));
         lines.extend(part("Sides", show::sides(channel, snapshot, users)));
-        lines.extend(part("Ring", ring::drawing(snapshot)));
+        lines.extend(part("Ring", drawing(snapshot)));
     }
     lines.extend(part("Objects", show::objects(channel, users)));
     if let Set::Values(_, values) = &channel.set {
@@ -173,17 +164,23 @@ fn all_about(watched: &Watched, users: &mut Users) -> Vec<Line<'static>> {
     lines
 }
 
-fn rates(watched: &Watched) -> String {
+fn rates(watched: &Watched) -> Vec<String> {
     let side = |role| {
         let rates = watched.series.rates(role);
         format!(
-            "{role} {} messages, {} B, {} waits",
+            "  {role}  {} messages, {} bytes, {} waits",
             short_rate(rates.messages),
             short_rate(rates.bytes),
             short_rate(rates.sleeps)
         )
     };
-    format!("  {} · {}", side(Role::Producer), side(Role::Consumer))
+    [Role::Producer, Role::Consumer].map(side).to_vec()
+}
+
+fn drawing(snapshot: &Snapshot) -> Vec<String> {
+    let fill = format!("{}, {}", ring::bar(snapshot), ring::legend(snapshot));
+    let lines = std::iter::once(fill).chain(ring::drawing(snapshot));
+    lines.map(|line| format!("  {line}")).collect()
 }
 
 fn part(head: &'static str, lines: Vec<String>) -> impl Iterator<Item = Line<'static>> {

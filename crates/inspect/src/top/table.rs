@@ -20,8 +20,8 @@ use crate::words::shorten;
 const HEAD: Style = Style::new().add_modifier(Modifier::BOLD);
 const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
 
-/// Where the columns of the producer start, and those of the consumer: a process and its waits.
-const SIDES: [(usize, &str); 2] = [(6, "PRODUCER"), (8, "CONSUMER")];
+/// Heads over two columns, by the first: what goes through, and of each side its process and waits.
+const PAIRS: [(usize, &str); 3] = [(4, "PER SECOND"), (6, "PRODUCER"), (8, "CONSUMER")];
 
 /// Widths of the columns that have more room in a wider terminal; as here they fill 80 together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, channels: &[Watched], view: &mut 
     let widths = Widths::share(area.width);
     let columns = widths.columns();
     let places = heads.layout_vec(&Layout::horizontal(columns).spacing(1));
-    for (first, head) in SIDES {
+    for (first, head) in PAIRS {
         let place = places[first].union(places[first + 1]);
         frame.render_widget(Line::styled(head, HEAD), place);
     }
