@@ -306,14 +306,22 @@ fn a_terminal_may_change_its_size() {
     terminal.wait_for("room for the program's name", |screen| {
         screen.contains(&format!("writer {pid}"))
     });
-    for (columns, rows) in [("20", "5"), ("3", "2"), ("1", "1")] {
-        resize(columns, rows);
-        for key in ["Enter", "End", "?", "Left", "Left"] {
-            terminal.press(key);
+    for (page, words) in [("Left", "CHANNEL"), ("Enter", "Sides"), ("?", "Keys")] {
+        terminal.press(page);
+        for (columns, rows) in [("20", "5"), ("3", "2")] {
+            resize("80", "24");
+            terminal.wait_for(words, |screen| screen.contains(words));
+            resize(columns, rows);
+            // The line with the keys is always the last.
+            terminal.wait_for("so little", |screen| {
+                let lines: Vec<&str> = screen.lines().collect();
+                lines.len().to_string() == rows && lines.last().unwrap().starts_with("q q")
+            });
         }
-        resize("80", "24");
-        terminal.wait_for_row(&pid, "it is there again", |_| true);
     }
+    resize("80", "24");
+    terminal.press("q");
+    terminal.assert_given_back(0);
 }
 
 #[test]
