@@ -1,11 +1,13 @@
 //! What has become of a channel's counters since the last look, and of its fill before.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use semring::Role;
 use semring::observe::{SideStatus, Snapshot};
 
+/// Over how long rates are taken at least, so that they can be read when looks come faster.
+const RATES_OVER: Duration = Duration::from_secs(1);
 /// Samples of the fill that are kept: more than a screen is wide.
 const KEPT: usize = 512;
 /// Signs of a sparkline, from empty to full.
@@ -14,7 +16,7 @@ const SIGNS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', 
 /// Holds what was seen of a channel at one look after the other.
 #[derive(Debug, Default)]
 pub struct Series {
-    last: Option<(Instant, [Counters; 2])>,
+    counted: VecDeque<(Instant, [Counters; 2])>,
     rates: [Rates; 2],
     fill: VecDeque<u32>,
     slots: u32,
@@ -28,7 +30,7 @@ struct Counters {
     sleeps: u64,
 }
 
-/// Holds what a side did each second between the last two looks.
+/// Holds what a side did each second, over the last second, or since the last look when that was earlier.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct Rates {
     /// Messages committed, or released.
@@ -42,18 +44,25 @@ pub struct Rates {
 impl Series {
     /// Adds what was seen at a time.
     pub fn add(&mut self, at: Instant, seen: &Snapshot) {
-        let counters = [&seen.producer, &seen.consumer].map(Counters::of);
-        if let Some((before, old)) = self.last {
-            let seconds = at.duration_since(before).as_secs_f64();
-            self.rates = [0, 1].map(|side| counters[side].rates(old[side], seconds));
-        }
-        self.last = Some((at, counters));
+        self.count(at, [&seen.producer, &seen.consumer].map(Counters::of));
         self.slots = seen.geometry.slot_count();
         if self.fill.len() == KEPT {
             self.fill.pop_front();
         }
         // A damaged one is told apart, in words.
         self.fill.push_back(seen.filled.unwrap_or(0));
+    }
+
+    fn count(&mut self, at: Instant, counters: [Counters; 2]) {
+        self.counted.push_back((at, counters));
+        let is_past = |(time, _): &(Instant, _)| at.duration_since(*time) >= RATES_OVER;
+        while self.counted.get(1).is_some_and(is_past) {
+            self.counted.pop_front();
+        }
+        if let Some((before, old)) = self.counted.front() {
+            let seconds = at.duration_since(*before).as_secs_f64();
+            self.rates = [0, 1].map(|side| counters[side].rates(old[side], seconds));
+        }
     }
 
     /// Returns what a side does each second.
@@ -182,6 +191,28 @@ mod tests {
         assert_eq!(series.sparkline(2), "▄█");
         assert_eq!(series.sparkline(0), "");
         assert_eq!(series.fill(4, 8).collect::<Vec<_>>()[..2], [None, Some(0)]);
+    }
+
+    #[test]
+    fn rates_are_taken_over_a_second_or_since_the_last_look() {
+        let mut series = Series::default();
+        let begin = Instant::now();
+        for (after_ms, messages, expected) in [
+            (0, 7, 0.0),
+            (500, 8, 2.0),
+            (1000, 8, 1.0),
+            (1500, 9, 1.0),
+            (4500, 15, 2.0),
+        ] {
+            let counters = Counters {
+                messages,
+                bytes: 0,
+                sleeps: 0,
+            };
+            series.count(begin + Duration::from_millis(after_ms), [counters; 2]);
+            let rate = series.rates(Role::Consumer).messages;
+            assert!((rate - expected).abs() < 1e-9, "{rate} after {after_ms} ms");
+        }
     }
 
     #[test]
