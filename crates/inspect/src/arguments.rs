@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU8;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -28,6 +29,9 @@ pub enum Task {
     /// Remove channels that nobody uses any more and in which nothing waits
     #[command(after_help = CLEAN_EXAMPLES)]
     Clean(Clean),
+    /// Watch all channels: fill, rates and waits, live in this terminal
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(Top),
     /// Make shell completions or manual pages
     #[command(subcommand, after_help = GENERATE_EXAMPLES)]
     Generate(Generate),
@@ -79,6 +83,12 @@ Exit codes:
   1  something could not be removed, or the answer was no
   2  a mistake on the command line; --force without a terminal to ask on, and without --yes
   5  a channel that was asked for by name is kept";
+const TOP_EXAMPLES: &str = "\
+Examples:
+  semring top                  all channels; press ? for the keys
+  semring top --interval 100ms to see the rings breathe
+
+Where standard output is no terminal, `semring list` tells the same once.";
 
 /// Holds what `list` can be told.
 #[derive(Debug, Args)]
@@ -154,6 +164,27 @@ impl Clean {
     }
 }
 
+/// Holds what `top` can be told.
+#[derive(Debug, Args)]
+pub struct Top {
+    /// How often to look, 100ms to 1h; who has the roles is asked once a second at most
+    #[arg(long, short, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub interval: Duration,
+}
+
+/// Reads how often to look. For clap.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = semring_cli::duration(text)?;
+    if !(SHORTEST..=LONGEST).contains(&interval) {
+        return Err("write a time from 100ms to 1h".to_owned());
+    }
+    Ok(interval)
+}
+
+/// Between two looks of `top`: the eye follows no faster, and looking costs time.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// Says which channel is meant.
 #[derive(Debug, Args)]
 pub struct Which {
@@ -218,5 +249,17 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_interval_is_within_reason() {
+        assert_eq!(interval("100ms"), Ok(Duration::from_millis(100)));
+        assert_eq!(interval("1h"), Ok(Duration::from_secs(3600)));
+        for refused in ["99ms", "0", "61min", "500000000years"] {
+            assert!(
+                interval(refused).unwrap_err().contains("100ms"),
+                "{refused}"
+            );
+        }
     }
 }

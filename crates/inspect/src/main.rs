@@ -27,6 +27,7 @@ mod ring;
 mod show;
 mod sides;
 mod survey;
+mod top;
 mod words;
 
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Task::List(what) => list::run(&what),
         Task::Show(what) => show::run(&what),
         Task::Clean(what) => clean::run(&what),
+        Task::Top(what) => top::run(&what),
         Task::Generate(what) => generate::run(&what),
         Task::Doctor { json } => doctor::run(json),
     };

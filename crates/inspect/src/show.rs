@@ -166,7 +166,8 @@ fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {
     lines.into_iter().map(|line| format!("{INDENT}{line}"))
 }
 
-fn objects(channel: &Channel, users: &mut Users) -> Vec<String> {
+/// Says what the kernel has of the channel, a line for each.
+pub fn objects(channel: &Channel, users: &mut Users) -> Vec<String> {
     let segment = &channel.segment;
     let permissions = segment.permissions;
     let marked = if segment.marked_for_removal {
@@ -215,7 +216,7 @@ fn objects(channel: &Channel, users: &mut Users) -> Vec<String> {
 }
 
 /// Says what stands where in the segment.
-fn map(snapshot: &Snapshot) -> Vec<String> {
+pub fn map(snapshot: &Snapshot) -> Vec<String> {
     const COLUMNS: [Column; 4] = [
         ("OFFSET", Align::Right),
         ("BYTES", Align::Right),
@@ -248,7 +249,7 @@ fn map(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Says what each side is and does, and what it has counted.
-fn sides(channel: &Channel, snapshot: &Snapshot, users: &mut Users) -> Vec<String> {
+pub fn sides(channel: &Channel, snapshot: &Snapshot, users: &mut Users) -> Vec<String> {
     const COLUMNS: [Column; 3] = [
         ("", Align::Left),
         ("PRODUCER", Align::Left),

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(100);
 /// How long anything in it may take.
-const WATCHDOG: Duration = Duration::from_secs(20);
+pub const WATCHDOG: Duration = Duration::from_secs(20);
 
 /// Semaphores of the set, by index (docs/layout.md).
 pub const EMPTY: u16 = 0;

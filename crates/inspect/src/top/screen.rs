@@ -1,0 +1,56 @@
+//! The terminal, for as long as it is ours.
+
+use std::mem::ManuallyDrop;
+
+use anyhow::{Context as _, Result};
+use ratatui::{DefaultTerminal, Frame};
+
+/// Holds the terminal: another page of it, without echo and line editing. Gives it back when dropped,
+/// and when the program panics.
+#[derive(Debug)]
+pub struct Screen {
+    /// Never dropped: its own drop writes to the terminal, complains on standard error when that fails,
+    /// and panics when that fails, too, as it does when the terminal was closed.
+    terminal: ManuallyDrop<DefaultTerminal>,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be switched: what the kernel said. It is then as it was.
+    pub fn open() -> Result<Self> {
+        match ratatui::try_init() {
+            Ok(terminal) => Ok(Self {
+                terminal: ManuallyDrop::new(terminal),
+            }),
+            Err(error) => {
+                restore();
+                Err(error).context("cannot use the terminal")
+            }
+        }
+    }
+
+    /// Draws all of it anew, and writes what has changed.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn draw(&mut self, page: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
+        let drawn = self.terminal.draw(page);
+        drawn.map(|_| ()).context("cannot write to the terminal")
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // Nobody is left to be told when it is gone.
+        let _ = self.terminal.show_cursor();
+        restore();
+    }
+}
+
+fn restore() {
+    let _ = ratatui::try_restore();
+}
