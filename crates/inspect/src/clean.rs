@@ -15,6 +15,9 @@ use crate::words::{Users, counted};
 use outcome::{Outcome, Tally};
 use target::Target;
 
+/// Before what belongs to the line above.
+const INDENT: &str = "    ";
+
 /// Removes what is stale, or what was asked for.
 ///
 /// # Errors
@@ -61,13 +64,23 @@ fn lines(outcomes: &[(&Target, Outcome)], tally: &Tally, dry_run: bool) -> Vec<S
             target.title,
             outcome.sentence(target, dry_run)
         );
-        lines.extend(wrapped(&line, "", width()));
+        lines.extend(hanging(&line));
     }
     lines.push(match outcomes {
         [] => "There is no channel, and nothing to remove.".to_owned(),
         _ => tally.sentence(dry_run),
     });
     lines
+}
+
+/// Breaks a line where it does not fit, and indents what follows.
+fn hanging(line: &str) -> impl Iterator<Item = String> {
+    let width = width().map(|width| width.saturating_sub(INDENT.len()));
+    let parts = wrapped(line, "", width).into_iter().enumerate();
+    parts.map(|(index, part)| match index {
+        0 => part,
+        _ => format!("{INDENT}{part}"),
+    })
 }
 
 fn as_json(outcomes: &[(&Target, Outcome)], tally: &Tally, dry_run: bool) -> Value {
