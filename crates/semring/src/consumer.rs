@@ -1,8 +1,9 @@
 //! The end that receives. The mirror image of `producer.rs`.
 
+mod batch;
+mod message;
+
 use std::fmt;
-use std::mem::{self, ManuallyDrop};
-use std::ops::Deref;
 use std::sync::atomic::Ordering;
 
 use crate::channel::{CloseOutcome, Link};
@@ -13,6 +14,9 @@ use crate::layout::{Side, Word};
 use crate::ring::{Place, Ring, distance};
 use crate::semaphores::{Kernel, Semaphores as _};
 use crate::{Calls, Canceller, Deadline, Geometry};
+
+pub use batch::Batch;
+pub use message::Message;
 
 /// Receives messages from a channel.
 ///
@@ -419,162 +423,6 @@ impl fmt::Debug for Consumer {
             .field("head", &self.view.head)
             .field("tail", &self.view.tail)
             .field("link", &self.link)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Holds one received message in place. Dropping it releases it.
-pub struct Message<'a> {
-    consumer: &'a mut Consumer,
-    place: Place,
-    length: u32,
-}
-
-impl Message<'_> {
-    /// Returns the position: how many messages were sent before this one since the channel was made.
-    #[must_use]
-    pub const fn position(&self) -> u64 {
-        self.consumer.view.head
-    }
-
-    /// Tells whether an earlier consumer had this message in hand when it ended, and so may have
-    /// dealt with it.
-    #[must_use]
-    pub fn is_redelivered(&self) -> bool {
-        self.consumer.is_redelivered(self.position())
-    }
-
-    /// Releases the message, as dropping does, and says when that fails. Does not block.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault`] when the kernel refuses to tell the producer.
-    #[inline]
-    pub fn release(self) -> Result<(), Fault> {
-        let mut message = ManuallyDrop::new(self);
-        let bytes = message.length.into();
-        message.consumer.release(1, bytes)
-    }
-
-    /// Gives the message back unreleased: the next call receives it again, and so does a successor.
-    pub fn put_back(self) {
-        mem::forget(self);
-    }
-}
-
-impl Deref for Message<'_> {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        self.consumer
-            .view
-            .ring
-            .message(self.position(), self.place, self.length)
-    }
-}
-
-impl Drop for Message<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        // The next call meets the same fault and reports it.
-        let _ = self.consumer.release(1, self.length.into());
-    }
-}
-
-impl fmt::Debug for Message<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message")
-            .field("position", &self.position())
-            .field("length", &self.length)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Holds several received messages in place. Dropping it releases all of them.
-pub struct Batch<'a> {
-    consumer: &'a mut Consumer,
-    count: u32,
-}
-
-impl Batch<'_> {
-    /// Returns the number of messages, at least 1.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "never empty")]
-    pub const fn len(&self) -> usize {
-        self.count as usize
-    }
-
-    /// Returns the position of the first message; those of the others follow without a gap.
-    #[must_use]
-    pub const fn position(&self) -> u64 {
-        self.consumer.view.head
-    }
-
-    /// Returns how many messages, from the first on, an earlier consumer had in hand when it ended.
-    #[must_use]
-    pub fn redelivered(&self) -> usize {
-        self.consumer.redelivered(self.count) as usize
-    }
-
-    /// Returns the messages in their order.
-    #[must_use]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        let view = &self.consumer.view;
-        self.consumer
-            .parts
-            .iter()
-            .enumerate()
-            .map(|(offset, &(place, length))| {
-                view.ring
-                    .message(view.head.wrapping_add(offset as u64), place, length)
-            })
-    }
-
-    /// Releases all messages, as dropping does, and says when that fails. Does not block.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault`] when the kernel refuses to tell the producer.
-    pub fn release(self) -> Result<(), Fault> {
-        ManuallyDrop::new(self).settle()
-    }
-
-    /// Releases the first `count` messages, and gives the others back: the next call receives them
-    /// again.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault`] when the kernel refuses to tell the producer.
-    pub fn release_first(self, count: usize) -> Result<(), Fault> {
-        let mut batch = ManuallyDrop::new(self);
-        batch.count = u32::try_from(count).unwrap_or(u32::MAX).min(batch.count);
-        if batch.count == 0 {
-            Ok(())
-        } else {
-            batch.settle()
-        }
-    }
-
-    fn settle(&mut self) -> Result<(), Fault> {
-        let parts = self.consumer.parts.iter().take(self.len());
-        let bytes = parts.map(|&(_, length)| u64::from(length)).sum();
-        self.consumer.release(self.count, bytes)
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        // The next call meets the same fault and reports it.
-        let _ = self.settle();
-    }
-}
-
-impl fmt::Debug for Batch<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch")
-            .field("position", &self.position())
-            .field("count", &self.count)
             .finish_non_exhaustive()
     }
 }

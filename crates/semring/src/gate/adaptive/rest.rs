@@ -30,7 +30,7 @@ impl Rest {
     }
 
     /// Tells whether there is a rest at all.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) const fn is_taken(&self) -> bool {
         self.pauses > 0
     }

@@ -1,0 +1,77 @@
+//! One message in the consumer's hands.
+
+use std::fmt;
+use std::mem::{self, ManuallyDrop};
+use std::ops::Deref;
+
+use super::Consumer;
+use crate::error::Fault;
+use crate::ring::Place;
+
+/// Holds one received message in place. Dropping it releases it.
+pub struct Message<'a> {
+    pub(super) consumer: &'a mut Consumer,
+    pub(super) place: Place,
+    pub(super) length: u32,
+}
+
+impl Message<'_> {
+    /// Returns the position: how many messages were sent before this one since the channel was made.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.consumer.view.head
+    }
+
+    /// Tells whether an earlier consumer had this message in hand when it ended, and so may have
+    /// dealt with it.
+    #[must_use]
+    pub fn is_redelivered(&self) -> bool {
+        self.consumer.is_redelivered(self.position())
+    }
+
+    /// Releases the message, as dropping does, and says when that fails. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the kernel refuses to tell the producer.
+    #[inline]
+    pub fn release(self) -> Result<(), Fault> {
+        let mut message = ManuallyDrop::new(self);
+        let bytes = message.length.into();
+        message.consumer.release(1, bytes)
+    }
+
+    /// Gives the message back unreleased: the next call receives it again, and so does a successor.
+    pub fn put_back(self) {
+        mem::forget(self);
+    }
+}
+
+impl Deref for Message<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.consumer
+            .view
+            .ring
+            .message(self.position(), self.place, self.length)
+    }
+}
+
+impl Drop for Message<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // The next call meets the same fault and reports it.
+        let _ = self.consumer.release(1, self.length.into());
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("position", &self.position())
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,76 @@
+//! Room for one message in the producer's hands.
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+
+use super::Producer;
+use crate::error::Fault;
+use crate::gate::Gate as _;
+use crate::ring::Place;
+
+/// Holds room for one message, to be filled and [published](Self::publish). Dropping it gives the
+/// room back.
+#[must_use = "a loan that is not published sends nothing"]
+pub struct Loan<'a> {
+    pub(super) producer: &'a mut Producer,
+    pub(super) place: Place,
+    pub(super) length: u32,
+}
+
+impl Loan<'_> {
+    /// Shortens the message to its first `bytes` bytes; a larger number changes nothing.
+    pub fn truncate(&mut self, bytes: usize) {
+        self.length = self.length.min(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    /// Commits the message: it is delivered from now on. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Removed`] when the consumer could not be told; the message is in memory nevertheless.
+    #[inline]
+    pub fn publish(self) -> Result<(), Fault> {
+        let mut loan = ManuallyDrop::new(self);
+        let (place, length) = (loan.place, loan.length);
+        loan.producer.publish(place, length)
+    }
+}
+
+impl Deref for Loan<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.producer
+            .view
+            .ring
+            .message(self.producer.view.tail, self.place, self.length)
+    }
+}
+
+impl DerefMut for Loan<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let view = &mut self.producer.view;
+        view.ring.message_mut(view.tail, self.place, self.length)
+    }
+}
+
+impl Drop for Loan<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.producer.view.lent -= 1;
+        self.producer.slots.put_back(self.place);
+        self.producer.gate.refund(1);
+    }
+}
+
+impl fmt::Debug for Loan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loan")
+            .field("place", &self.place)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
