@@ -23,18 +23,21 @@ pub enum SetUp {
     Attach,
     /// Making a channel.
     Create,
+    /// Making a channel with all its memory.
+    Prefault,
     /// Writing into each slot of a new channel for the first time: the kernel finds the memory then.
     FirstRound,
 }
 
 impl SetUp {
-    pub const ALL: [Self; 3] = [Self::Attach, Self::Create, Self::FirstRound];
+    pub const ALL: [Self; 4] = [Self::Attach, Self::Create, Self::Prefault, Self::FirstRound];
 
     /// Returns its name for people.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Attach => "attach and close",
             Self::Create => "create",
+            Self::Prefault => "create with all pages (`--prefault`)",
             Self::FirstRound => "fill every slot for the first time",
         }
     }
@@ -51,6 +54,7 @@ impl fmt::Display for SetUp {
         f.write_str(match self {
             Self::Attach => "attach",
             Self::Create => "create",
+            Self::Prefault => "prefault",
             Self::FirstRound => "first-round",
         })
     }
@@ -65,11 +69,12 @@ pub fn run(step: SetUp, plan: &Plan) -> Result<Measured> {
     let channel = Channel::new(Address::named(&plan.names.forth())?)
         .slots(SLOTS)
         .slot_bytes(plan.task.size_bytes as u64)
-        .sync(Sync::Adaptive);
+        .sync(Sync::Adaptive)
+        .prefault(step == SetUp::Prefault);
     let stopwatch = Stopwatch::start()?;
     let samples_ns = match step {
         SetUp::Attach => attach(&channel, plan.count)?,
-        SetUp::Create => (0..plan.count)
+        SetUp::Create | SetUp::Prefault => (0..plan.count)
             .map(|_| create(&channel))
             .collect::<Result<_>>()?,
         SetUp::FirstRound => (0..plan.count)
