@@ -70,7 +70,9 @@ fn as_json(survey: &Survey, all: bool, users: &mut Users) -> Value {
 
 fn channels(channels: &[Channel], width: Option<usize>, users: &mut Users) -> Vec<String> {
     if channels.is_empty() {
-        let mut lines = vec!["There is no channel; `writer` makes one.".to_owned()];
+        let none = "There is no channel; `writer` makes one, and a `reader` that was started first waits \
+                    for it without a trace.";
+        let mut lines = wrapped(none, "", width);
         if let Some(note) = namespace::note() {
             lines.extend(wrapped(&format!("Note: {note}."), "", width));
         }

@@ -187,7 +187,7 @@ impl<'ast> Visit<'ast> for Walk {
         let name = call.path.segments.last().map(|last| last.ident.to_string());
         match name.as_deref() {
             Some("bail" | "anyhow" | "ensure") => {
-                self.saying(true, |walk| walk.tokens(call.tokens.clone()))
+                self.saying(true, |walk| walk.tokens(call.tokens.clone()));
             }
             Some("format") => self.tokens(call.tokens.clone()),
             // Steps of `-v`, figures, assertions.
