@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use semring::observe::{Snapshot, State};
-use semring::{Framing, Role};
+use semring::{Framing, Key, Role};
 
 use crate::process::Process;
 use crate::sides::awaited;
@@ -327,10 +327,17 @@ impl Case<'_> {
             );
             return (Condition::Unattended, sentence);
         }
-        let left = waiting(snapshot);
+        let only_the_end = snapshot.filled == Some(0) && snapshot.end_is_unseen();
+        let left = if only_the_end {
+            "only the end of its stream is".to_owned()
+        } else {
+            waiting(snapshot)
+        };
         let go_on = match snapshot.producer.state {
             State::Never => self.start(snapshot, Role::Producer),
-            _ if snapshot.filled == Some(0) => self.start(snapshot, Role::Producer),
+            _ if snapshot.filled == Some(0) && !only_the_end => {
+                self.start(snapshot, Role::Producer)
+            }
             _ => self.start(snapshot, Role::Consumer),
         };
         let sentence = format!(
@@ -394,11 +401,27 @@ impl Case<'_> {
 
     /// Says how to remove what there is of it.
     fn give_up(&self) -> String {
-        let segment = self.channel.segment.segment.id();
-        match self.channel.set_entry() {
-            Some(entry) => format!("`ipcrm -m {segment} -s {}`", entry.set.id()),
-            None => format!("`ipcrm -m {segment}`"),
+        let key = self.channel.key;
+        if key == Key::PRIVATE {
+            // Nothing leads to it any more but its identifier.
+            return format!("`ipcrm -m {}`", self.channel.segment.segment.id());
         }
+        let force = if self.needs_force() { "--force " } else { "" };
+        let name = self.name.map_or_else(|| format!("--key {key}"), quoted);
+        format!("`semring clean {force}{name}`")
+    }
+
+    /// Tells whether `semring clean` removes it by force only, once nobody is attached.
+    fn needs_force(&self) -> bool {
+        let creator = self.channel.segment.permissions.creator_user_id;
+        let without_lock =
+            matches!(self.channel.set, Set::Missing) && creator != nix::unistd::geteuid().as_raw();
+        without_lock
+            || match &self.channel.found {
+                Found::Channel(snapshot) => snapshot.filled != Some(0) || snapshot.end_is_unseen(),
+                Found::Damaged(_) => true,
+                _ => false,
+            }
     }
 }
 

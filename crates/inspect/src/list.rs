@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::arguments::List;
 use crate::diagnosis::Diagnosis;
 use crate::names::{name_of, title_of};
-use crate::output::{self, ALARM, Align, Column, FAINT, HEAD, print, styled, wrapped};
+use crate::output::{self, ALARM, Align, Column, FAINT, HEAD, print, styled, unbroken, wrapped};
 use crate::sides::{active_at_ns, owner};
 use crate::survey::{Channel, Foreign, Survey};
 use crate::words::{Users, counted, lasting, printable, short_count, shorten, since, size};
@@ -70,7 +70,9 @@ fn as_json(survey: &Survey, all: bool, users: &mut Users) -> Value {
 
 fn channels(channels: &[Channel], width: Option<usize>, users: &mut Users) -> Vec<String> {
     if channels.is_empty() {
-        let mut lines = vec!["There is no channel; `writer` makes one.".to_owned()];
+        let none = "There is no channel; `writer` makes one, and a `reader` that was started first waits \
+                    for it without a trace.";
+        let mut lines = wrapped(none, "", width);
         if let Some(note) = namespace::note() {
             lines.extend(wrapped(&format!("Note: {note}."), "", width));
         }
@@ -97,7 +99,8 @@ fn channels(channels: &[Channel], width: Option<usize>, users: &mut Users) -> Ve
         lines.push(line);
         if fitting < COLUMNS.len() {
             let rest = COLUMNS[fitting..].iter().zip(&row[fitting..]);
-            let rest: Vec<String> = rest.map(|((head, _), cell)| labelled(head, cell)).collect();
+            let rest = rest.map(|((head, _), cell)| unbroken(&labelled(head, cell)));
+            let rest: Vec<String> = rest.collect();
             let rest = wrapped(&rest.join(" · "), INDENT, width).into_iter();
             lines.extend(rest.map(|line| styled(FAINT, &line)));
         }

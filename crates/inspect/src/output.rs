@@ -52,19 +52,25 @@ pub fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Breaks a text into indented lines that fit; a command, between two backticks, stays whole.
+/// Keeps a text in one line, for [`wrapped`].
+pub fn unbroken(text: &str) -> String {
+    text.replace(' ', UNBROKEN)
+}
+
+/// Breaks a text at blanks into indented lines that fit; a command, between two backticks, stays whole.
 pub fn wrapped(text: &str, indent: &str, width: Option<usize>) -> Vec<String> {
     let width = width.unwrap_or(usize::MAX).max(20);
     let options = textwrap::Options::new(width)
         .initial_indent(indent)
         .subsequent_indent(indent)
-        .break_words(false);
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     let parts = text
         .split('`')
         .enumerate()
         .map(|(index, part)| match index % 2 {
             0 => part.to_owned(),
-            _ => part.replace(' ', UNBROKEN),
+            _ => unbroken(part),
         });
     let text = parts.collect::<Vec<_>>().join("`");
     let lines = textwrap::wrap(&text, options).into_iter();
@@ -174,5 +180,12 @@ mod tests {
         assert_eq!(wrapped("one two", "", None), ["one two"]);
         let lines = wrapped("end it: `kill -CONT 4711` now", "", Some(20));
         assert_eq!(lines, ["end it:", "`kill -CONT 4711`", "now"]);
+        let lines = wrapped("it does end at log-out", "", Some(20));
+        assert_eq!(lines, ["it does end at", "log-out"]);
+        let parts = ["one", "of 64 KiB", "and 5"].map(unbroken).join(" · ");
+        assert_eq!(
+            wrapped(&parts, "", Some(20)),
+            ["one · of 64 KiB ·", "and 5"]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `semring show`: one channel, whole.
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow};
 use semring::Role;
 use semring::observe::{SEMAPHORE_NAMES, Snapshot, parts};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub fn run(what: &Show) -> Result<()> {
     let survey = Survey::take()?;
     let mut users = Users::default();
     let Some(channel) = wanted.find(&survey) else {
-        bail!("{}", missing(&wanted, &survey, &mut users));
+        return Err(missing(&wanted, &survey, &mut users));
     };
     if what.json {
         return print(&format!("{}\n", as_json(channel, &mut users)));
@@ -39,12 +39,16 @@ pub fn run(what: &Show) -> Result<()> {
 }
 
 /// Says that there is no such channel, and what there is.
-fn missing(wanted: &Wanted, survey: &Survey, users: &mut Users) -> String {
+fn missing(wanted: &Wanted, survey: &Survey, users: &mut Users) -> Error {
     let part = |object: &&Foreign| object.permissions.key == wanted.key;
     if let Some(object) = survey.foreign.iter().find(part) {
-        return format!(
+        return anyhow!(
             "{} (key {}) is not there, but a {} with its key, {}: {}",
-            wanted.text, wanted.key, object.kind, object.id, object.evidence
+            wanted.text,
+            wanted.key,
+            object.kind,
+            object.id,
+            object.evidence
         );
     }
     let titles: Vec<String> = survey
@@ -58,10 +62,11 @@ fn missing(wanted: &Wanted, survey: &Survey, users: &mut Users) -> String {
         format!("there are: {}", titles.join(", "))
     };
     let note = namespace::note().map_or_else(String::new, |note| format!("; {note}"));
-    format!(
+    anyhow!(
         "{} (key {}) is not there; a reader that was started first waits for it without a trace: \
          start the writer, which makes it; {others}{note}",
-        wanted.text, wanted.key
+        wanted.text,
+        wanted.key
     )
 }
 

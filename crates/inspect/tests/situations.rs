@@ -148,9 +148,9 @@ fn set_removed_under_a_pair() {
         &["RemoveIPC", &user, "start both sides again"],
     );
     writer.kill();
-    let segment = place.segment().id();
-    let remedy = format!("`ipcrm -m {segment}`");
+    let remedy = place.give_up("");
     place.assert_named("stale", &["RemoveIPC", "makes a new set", &remedy]);
+    place.assert_gives_up(&remedy);
 }
 
 #[test]
@@ -176,11 +176,7 @@ fn leftovers_of_a_crashed_pair() {
     reader.stop();
     reader.kill();
     writer.kill();
-    let remedy = format!(
-        "`ipcrm -m {} -s {}`",
-        place.segment().id(),
-        place.set().id()
-    );
+    let remedy = place.give_up("--force ");
     let start = format!("start `reader -o FILE --channel {}`", place.name);
     let words = [
         "both sides have died without closing",
@@ -190,6 +186,7 @@ fn leftovers_of_a_crashed_pair() {
         &remedy,
     ];
     place.assert_named("stale", &words);
+    place.assert_gives_up(&remedy);
 }
 
 #[test]
@@ -204,6 +201,31 @@ fn a_stream_that_waits_for_a_later_reader() {
         "3 messages are left in it",
     ];
     place.assert_named("stale", &words);
+}
+
+#[test]
+fn only_the_end_waits_for_a_later_reader() {
+    let place = Place::new("end");
+    place.start("writer", "--no-linger /dev/null").end();
+    let start = format!("start `reader -o FILE --channel {}`", place.name);
+    let remedy = place.give_up("--force ");
+    let words = ["only the end of its stream is left in it", &start, &remedy];
+    place.assert_named("stale", &words);
+    place.assert_gives_up(&remedy);
+}
+
+#[test]
+fn nothing_is_left_of_a_pair() {
+    let place = Place::new("nothing-left");
+    let (writer, reader) = place.start_idle();
+    // Stopped, it cannot learn of the writer's death.
+    reader.stop();
+    writer.kill();
+    reader.kill();
+    let remedy = place.give_up("");
+    let words = ["both sides have died", "nothing is left in it", &remedy];
+    place.assert_named("stale", &words);
+    place.assert_gives_up(&remedy);
 }
 
 #[test]
@@ -223,8 +245,9 @@ fn half_made() {
         "{listed}"
     );
 
-    let segment = Segment::create(place.key, SEGMENT_BYTES, Mode::OWNER).unwrap();
-    let remedy = format!("`ipcrm -m {} -s {}`", segment.id(), set.id());
+    Segment::create(place.key, SEGMENT_BYTES, Mode::OWNER).unwrap();
+    // Nothing tells its name yet.
+    let remedy = format!("`semring clean --key {}`", place.key);
     let words = ["has died over it", "makes it anew", &remedy];
     place.assert_named("unfinished", &words);
     place.scribble(0, b"semring?");
@@ -232,6 +255,8 @@ fn half_made() {
     set.operate(&[Operation::add(SETUP, 1)]).unwrap();
     let making = format!("process {} is making it at this moment", std::process::id());
     place.assert_named("unfinished", &[&making]);
+    set.operate(&[Operation::take(SETUP, 1)]).unwrap();
+    place.assert_gives_up(&remedy);
 }
 
 /// Holds the SETUP lock, in a process of its own, until it is killed.
@@ -307,17 +332,15 @@ fn damaged() {
         .start("writer", "--count 3 --interval 0 --no-linger")
         .end();
     place.scribble(512, &[0xff; 8]);
-    let remedy = format!(
-        "`ipcrm -m {} -s {}`",
-        place.segment().id(),
-        place.set().id()
-    );
+    let remedy = place.give_up("--force ");
     place.assert_named(
         "damaged",
         &["tail 18446744073709551615 and head 0", &remedy],
     );
     place.scribble(40, &[3]);
+    let remedy = format!("`semring clean --force --key {}`", place.key);
     place.assert_named("damaged", &["slot_count is 3", &remedy]);
+    place.assert_gives_up(&remedy);
 }
 
 /// No text from a segment reaches the terminal as it is.
@@ -437,6 +460,8 @@ fn another_users_channel() {
     );
     let as_root = stdout(&semring(&["show", &asked]));
     assert!(as_root.contains(&format!("{asked}: stale")), "{as_root}");
+    let remedy = format!("`semring clean --force {asked}`");
+    assert!(as_root.contains(&remedy), "{as_root}");
 
     // Whoever may only read is shown all: nothing needs more.
     let readable = Mode::from_bits(0o444);

@@ -147,6 +147,14 @@ pub struct SideStatus {
     pub end_seen: u64,
 }
 
+impl Snapshot {
+    /// Tells whether the producer has closed, and no consumer has come to that end of the stream yet.
+    #[must_use]
+    pub fn end_is_unseen(&self) -> bool {
+        self.producer.state == State::Closed && self.consumer.end_seen != self.producer.epoch
+    }
+}
+
 impl SideStatus {
     /// Returns how often the role was taken over from an earlier owner.
     #[must_use]

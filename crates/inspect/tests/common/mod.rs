@@ -151,6 +151,24 @@ impl Place {
         semring(&[&["show", self.name.as_str()], options].concat())
     }
 
+    /// The command that removes this channel.
+    pub fn give_up(&self, force: &str) -> String {
+        format!("`semring clean {force}{}`", self.name)
+    }
+
+    /// Checks that a command that `semring` has recommended removes this channel.
+    #[track_caller]
+    pub fn assert_gives_up(&self, remedy: &str) {
+        let arguments = remedy.trim_matches('`').split(' ').skip(1);
+        let mut arguments: Vec<&str> = arguments.collect();
+        if arguments.contains(&"--force") {
+            arguments.push("--yes");
+        }
+        let cleaned = semring(&arguments);
+        assert!(cleaned.status.success(), "{cleaned:?}");
+        assert!(self.listed().is_none(), "{remedy} leaves it");
+    }
+
     /// Checks that `list` and `show`, as text and as JSON, name the situation and say what to do.
     #[track_caller]
     pub fn assert_named(&self, condition: &str, words: &[&str]) {

@@ -12,7 +12,7 @@ use super::{Channel, objects};
 use crate::Deadline;
 use crate::address::Address;
 use crate::error::{AttachReason, Corrupt, Kept, Role};
-use crate::layout::{SEMAPHORES, State};
+use crate::layout::SEMAPHORES;
 use crate::observe::{Observation, Snapshot};
 use crate::semaphores::Semaphore;
 
@@ -369,8 +369,7 @@ impl Look {
         if messages > 0 {
             return Err(Kept::Unread { messages });
         }
-        let producer = &snapshot.producer;
-        if producer.state == State::Closed && snapshot.consumer.end_seen != producer.epoch {
+        if snapshot.end_is_unseen() {
             return Err(Kept::EndUnseen);
         }
         Ok(())

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::blocks::Block;
-use super::expected::matches;
+use super::expected::is_as_shown;
 
 /// What stands in the output behind that of a command, before its exit code.
 const MARK: char = '\x1e';
@@ -77,6 +77,8 @@ impl Surroundings {
             .env("PATH", &self.path)
             .env("HOME", folder.path())
             .env("LANG", "C.UTF-8")
+            // As a terminal has.
+            .env("COLUMNS", "80")
             .stdin(Stdio::null())
             .stderr(standard_output.try_clone().unwrap())
             .stdout(standard_output)
@@ -200,7 +202,7 @@ fn compare(steps: &[Step], output: &str) -> Result<(), String> {
 impl Step {
     fn compare(&self, printed: &str) -> Result<(), String> {
         let lines: Vec<&str> = printed.lines().collect();
-        if matches(&self.shown, &lines) {
+        if is_as_shown(&self.shown, &lines) {
             return Ok(());
         }
         let shown = self.shown.join("\n");

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the walk takes for a message and is only a part of one, or is said by the demonstration, or written
 /// to a file.
-const NO_MESSAGES: [&str; 28] = [
+const NO_MESSAGES: [&str; 72] = [
     // Stand in a hole of a message, as what or as what was expected.
     "a reader",
     "the next reader",
@@ -44,6 +44,51 @@ const NO_MESSAGES: [&str; 28] = [
     // The progress bar.
     "… of … … …, … to go",
     "… … in …, …",
+    // What `semring` makes its sentences of, and its words for other programs.
+    " --channel …",
+    " --key …",
+    " and ",
+    ", … could not be removed",
+    "--force ",
+    "--key …",
+    "1 message lies",
+    "`ipcrm -m …`",
+    "`semring clean --force …`",
+    "`semring clean …`",
+    "end unseen",
+    "in use",
+    "is not there",
+    "no consumer",
+    "no producer",
+    "nobody used it, and nothing waited in it",
+    "nobody uses it, and nothing waits in it",
+    "not found",
+    "not owner",
+    "nothing is",
+    "nothing lies",
+    "only the end of its stream is",
+    "other version",
+    "peer lost",
+    "process … (…)",
+    "reader -o FILE",
+    "segment removed",
+    "set missing",
+    "set removed",
+    "start `…`",
+    "start its …",
+    "the … has waited for …",
+    "those that are attached",
+    "would be kept",
+    "would be removed",
+    "writer FILE",
+    "writer FILE --framing …",
+    "… PID … (…)",
+    "… PID …, not of this PID namespace",
+    "… between it and the …",
+    "… by force: … (…)",
+    "… for …",
+    "… lie",
+    "…, with …",
 ];
 
 /// The page's entries: the lines of its lists that are all bold.

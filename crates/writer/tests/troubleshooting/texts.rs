@@ -5,21 +5,29 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, Expr, ExprLit, ExprMethodCall, ItemConst, ItemFn, ItemMod, Lit, Macro};
+use syn::{
+    Attribute, Expr, ExprCall, ExprLit, ExprMethodCall, ItemConst, ItemFn, ItemMod, Lit, Macro,
+};
 
 /// What stands in place of a value.
 const HOLE: char = '…';
 /// Methods whose argument is what a program says.
 const SAYING: [&str; 5] = ["context", "with_context", "say", "note", "map_err"];
 
+/// Functions likewise: those that make what `semring doctor` has found.
+const FINDING: [&str; 2] = ["warn", "fail"];
+
 /// Folders and files under `crates`, and how much of what stands in them a program says.
-const SOURCES: [(&str, Extent); 12] = [
+const SOURCES: [(&str, Extent); 15] = [
     ("cli/src", Extent::All),
     ("writer/src", Extent::All),
     ("reader/src", Extent::All),
     ("flag/src", Extent::All),
-    // What its other parts print are findings, which have the remedy in them.
-    ("inspect/src/generate.rs", Extent::Errors),
+    ("inspect/src", Extent::Errors),
+    // What is the matter with a channel, and why one is kept.
+    ("inspect/src/diagnosis.rs", Extent::All),
+    ("inspect/src/namespace.rs", Extent::All),
+    ("inspect/src/clean/outcome.rs", Extent::All),
     ("semring/src", Extent::Errors),
     ("sysv/src", Extent::Errors),
     // Where the reasons are that stand in the errors.
@@ -164,10 +172,23 @@ impl<'ast> Visit<'ast> for Walk {
         });
     }
 
+    fn visit_expr_call(&mut self, call: &'ast ExprCall) {
+        let said = match &*call.func {
+            Expr::Path(path) => {
+                let name = path.path.segments.last();
+                name.is_some_and(|last| FINDING.iter().any(|function| last.ident == function))
+            }
+            _ => false,
+        };
+        self.saying(said, |walk| visit::visit_expr_call(walk, call));
+    }
+
     fn visit_macro(&mut self, call: &'ast Macro) {
         let name = call.path.segments.last().map(|last| last.ident.to_string());
         match name.as_deref() {
-            Some("bail" | "anyhow") => self.saying(true, |walk| walk.tokens(call.tokens.clone())),
+            Some("bail" | "anyhow" | "ensure") => {
+                self.saying(true, |walk| walk.tokens(call.tokens.clone()));
+            }
             Some("format") => self.tokens(call.tokens.clone()),
             // Steps of `-v`, figures, assertions.
             _ => {}
