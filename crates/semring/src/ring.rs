@@ -371,4 +371,4 @@ const fn split(word: u64) -> (u32, u32) {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests;
+pub(crate) mod tests;

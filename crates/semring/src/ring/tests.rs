@@ -66,7 +66,8 @@ fn heap(bytes: u64) -> Arc<Heap> {
     Arc::new(Heap { start, layout })
 }
 
-fn ring(slots: u32, slot_bytes: u64) -> Ring {
+/// Makes a ring that nobody else has, all zero.
+pub(crate) fn ring(slots: u32, slot_bytes: u64) -> Ring {
     let geometry = Geometry::new(slots, slot_bytes).unwrap();
     let mapping = Mapping::new(heap(geometry.segment_bytes())).unwrap();
     Ring::new(mapping, geometry).unwrap()

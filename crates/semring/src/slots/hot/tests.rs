@@ -121,6 +121,12 @@ fn a_hot_slot_is_waited_for() {
 }
 
 #[test]
+fn a_wait_is_as_long_as_a_consumer_may_read() {
+    let reading = Duration::from_nanos(MIB);
+    assert_eq!(all_free(4, 8 * MIB).patience, PATIENCE + reading);
+}
+
+#[test]
 fn a_wait_in_vain_is_not_made_again_before_the_consumer_moves() {
     let mut play = Play::new(64, MIB);
     play.stream(8, 8);
