@@ -8,7 +8,7 @@ use semring::{Framing, Key, Role};
 use crate::process::Process;
 use crate::sides::awaited;
 use crate::survey::{Channel, Found, Holder, Set, status};
-use crate::words::{counted, lasting, printable, since};
+use crate::words::{counted, lasting, printable, quoted, since};
 
 /// How long a side may wait for the other before it is worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(1);
@@ -496,15 +496,5 @@ fn lie(snapshot: &Snapshot) -> String {
         Some(0) => "nothing lies".to_owned(),
         Some(1) => "1 message lies".to_owned(),
         _ => format!("{} lie", messages(snapshot)),
-    }
-}
-
-/// Writes a name so that a shell takes it as one word.
-pub fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
-    if name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", printable(name).replace('\'', r"'\''"))
     }
 }

@@ -6,10 +6,9 @@ use anyhow::Result;
 use semring::{Kept, Key, Leftover, Removal};
 
 use crate::arguments::Which;
-use crate::diagnosis::quoted;
 use crate::names::{Wanted, name_of};
 use crate::survey::{Channel, Foreign, Survey};
-use crate::words::{Users, printable};
+use crate::words::{Users, printable, quoted};
 
 use super::outcome::Outcome;
 
