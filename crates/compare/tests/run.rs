@@ -199,7 +199,10 @@ fn rings_of_other_sizes_and_streams_of_other_lengths_are_measured_where_asked_fo
         of("by-messages", "count", 1000),
         "adaptive adaptive-batches"
     );
-    assert_eq!(of("set-up", "slots", 0), "attach create first-round prefault");
+    assert_eq!(
+        of("set-up", "slots", 0),
+        "attach create first-round prefault"
+    );
 }
 
 #[test]
