@@ -286,8 +286,9 @@ fn what_is_closed_to_us_is_refused() {
         return;
     };
     let words = [
-        "belongs to another program",
+        "the semaphore set is closed to this user",
         "it belongs to user 0, and its mode 0600 gives this user no access",
+        "or use another channel",
     ];
     assert_refused(&place, &mut other, &words);
     assert_still_whole(&place, &data, "");

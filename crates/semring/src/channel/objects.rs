@@ -144,7 +144,7 @@ fn unreadable(
             )
         },
     );
-    AttachReason::Foreign { object, evidence }
+    AttachReason::Closed { object, evidence }
 }
 
 /// The creator counts as much as the owner: who makes an object can give it away and keep all

@@ -119,6 +119,17 @@ pub enum AttachReason {
         /// What shows it.
         evidence: String,
     },
+    /// An object of this key may not even be looked at.
+    #[error(
+        "the {object} is closed to this user: {evidence}; its owner can open it to a group that both are \
+         in, by `--mode 0660` on both sides; or use another channel"
+    )]
+    Closed {
+        /// `segment` or `semaphore set`.
+        object: &'static str,
+        /// Whose it is, and its mode.
+        evidence: String,
+    },
     /// The segment was made by another version.
     #[error(
         "the segment has layout version {found}, this program knows {expected}; use matching versions"
