@@ -3,7 +3,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,6 +52,25 @@ impl Place {
         }
     }
 
+    /// A channel of a user without a name, with programs in its folder that every user may run. Nothing,
+    /// said loudly, where only root could run them as another.
+    pub fn of_user(test: &'static str, owner: u32) -> Option<Self> {
+        if fs::metadata("/proc/self").unwrap().uid() != 0 {
+            skip("only root can run programs as other users");
+            return None;
+        }
+        let mut place = Self::new(test);
+        place.key = Address::named_by(owner, &place.name).unwrap().key();
+        let folder = place.folder.path();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+        for program in [beside("writer"), beside("semring")] {
+            // By another process: a test that forks meanwhile must not inherit a descriptor for writing.
+            let copied = Command::new("cp").arg(program).arg(folder).status();
+            assert!(copied.unwrap().success());
+        }
+        Some(place)
+    }
+
     /// Starts `writer` or `reader` on this channel, with nothing on its standard input.
     pub fn start(&self, program: &str, arguments: &str) -> Running {
         let arguments = format!("--channel {} {arguments}", self.name);
@@ -93,7 +114,7 @@ impl Place {
     /// Starts `writer` with more than the ring and a pipe hold.
     pub fn start_writer_of_much(&self, arguments: &str) -> Running {
         let file = self.folder.path().join("much");
-        std::fs::write(&file, vec![7; 1 << 20]).unwrap();
+        fs::write(&file, vec![7; 1 << 20]).unwrap();
         let arguments = format!("{} --slots 4 --slot-size 4KiB {arguments}", file.display());
         self.start("writer", &arguments)
     }
@@ -265,7 +286,7 @@ impl Running {
     }
 
     fn state(&self) -> String {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
         let (_, fields) = stat.rsplit_once(") ").unwrap();
         fields.split_whitespace().next().unwrap().to_owned()
     }
