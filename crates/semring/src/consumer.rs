@@ -34,8 +34,9 @@ pub struct Consumer {
     ended: Option<u64>,
     /// Where the messages of the batch in hand stand, with their lengths.
     parts: Vec<(Place, u32)>,
-    /// Where the next message stands if the producer goes round the slots in order: a guess.
-    next_slot: u32,
+    /// Where the next message stands if it is like the last and slots are used in order: a guess.
+    /// None after an inline message: a line fetched in vain shows in the p99 of round trips.
+    next_slot: Option<u32>,
     link: Link,
 }
 
@@ -128,7 +129,7 @@ impl Consumer {
             handed_out: redelivered_before,
             ended: None,
             parts: Vec::new(),
-            next_slot: 0,
+            next_slot: None,
             link,
         }
     }
@@ -157,12 +158,15 @@ impl Consumer {
         if granted == 0 {
             return Ok(None);
         }
-        self.view.ring.prefetch(self.next_slot);
+        if let Some(slot) = self.next_slot {
+            self.view.ring.prefetch(slot);
+        }
         let described = self.view.ring.described(self.view.head);
         let (place, length) = described.map_err(Fault::from)?;
-        if let Place::Slot(slot) = place {
-            self.next_slot = slot.wrapping_add(1);
-        }
+        self.next_slot = match place {
+            Place::Inline => None,
+            Place::Slot(slot) => Some(slot.wrapping_add(1)),
+        };
         self.hand_out(1);
         Ok(Some(Message {
             consumer: self,
