@@ -298,27 +298,44 @@ fn start_idle_run(run: &str, transport: &str) -> Child {
     let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !has_channel_for_long(run) {
+    while !is_idle(&child, run, transport) {
         let ended = child.try_wait().unwrap();
         assert!(ended.is_none(), "ended by itself: {ended:?}");
-        assert!(Instant::now() < deadline, "no channel stayed");
+        assert!(Instant::now() < deadline, "no reader is idle");
+        thread::sleep(Duration::from_millis(5));
     }
     child
 }
 
-/// Tells whether some channel of this run is there, and still is after longer than a short pass takes:
-/// that is the one of the idle reader.
-fn has_channel_for_long(run: &str) -> bool {
-    let there = || {
-        (0..MOST_PASSES).find(|pass| {
-            let name = format!("{run}.{pass}.forth");
-            let key = Address::named(&name).unwrap().key();
-            Segment::open(key, Mode::from_bits(0)).is_ok()
-        })
+/// Tells whether the reader of this transport waits for its message, on the channel of its pass.
+fn is_idle(child: &Child, run: &str, transport: &str) -> bool {
+    let Some((_, plan)) = side(child, "consumer") else {
+        return false;
     };
-    let before = there();
-    thread::sleep(Duration::from_millis(300));
-    before.is_some() && there() == before
+    let task = &plan["task"];
+    let is_meant = task["measure"] == "idle-cpu" && task["subject"] == transport;
+    is_meant && has_channel(run)
+}
+
+/// Finds one of the two processes of the pass that runs: its PID and its plan.
+fn side(child: &Child, role: &str) -> Option<(String, Value)> {
+    let pid = child.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().find_map(|pid| {
+        let command_line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let plan = command_line.split(|&byte| byte == 0).nth(2)?;
+        let plan: Value = serde_json::from_slice(plan).ok()?;
+        (plan["role"] == role).then(|| (pid.to_owned(), plan))
+    })
+}
+
+/// Tells whether some channel of this run is there.
+fn has_channel(run: &str) -> bool {
+    (0..MOST_PASSES).any(|pass| {
+        let name = format!("{run}.{pass}.forth");
+        let key = Address::named(&name).unwrap().key();
+        Segment::open(key, Mode::from_bits(0)).is_ok()
+    })
 }
 
 fn kill(signal: &str, pid: &str) {
@@ -340,10 +357,8 @@ fn a_signal_ends_it_and_leaves_nothing() {
 fn a_side_that_dies_ends_it_though_a_flag_does_not_notice() {
     let run = run_name("death");
     let child = start_idle_run(&run, "flag-spin");
-    let pid = child.id();
-    let sides = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    let producer = sides.split_whitespace().next().expect("two sides");
-    kill("-KILL", producer);
+    let (producer, _) = side(&child, "producer").expect("two sides");
+    kill("-KILL", &producer);
     let output = child.wait_with_output().unwrap();
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
