@@ -11,7 +11,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 echo '$ cargo build --release'
-cargo build --quiet --release --package writer --package reader
+# The first time that takes a while, which somebody who watches should see.
+[ -t 2 ] && quiet=() || quiet=(--quiet)
+cargo build "${quiet[@]}" --release --package writer --package reader
 programs=${CARGO_TARGET_DIR:-target}/release
 
 before=$(objects)

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::{Context as _, Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// Those of `result`, and of leaving.
+    /// Those of `result`, of leaving, and of printing the figures.
     pub fn conclude(
         &self,
         result: Result<()>,
@@ -116,14 +116,15 @@ impl Program {
     ) -> Result<()> {
         self.bar.finish_and_clear();
         let result = farewell.complete(result);
+        let mut told = Ok(());
         if self.json {
-            figures_to.print(&self.figures(&result, farewell, report));
+            told = figures_to.print(&self.figures(&result, farewell, report));
         } else if result.as_ref().err().is_none_or(Error::is::<OutputClosed>)
             || is_interrupted(&result)
         {
             self.say(report);
         }
-        match result {
+        match result.and(told) {
             Ok(()) => {
                 if let Some(left) = farewell.left() {
                     self.say(left);
@@ -138,7 +139,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// Those of `result`, and of leaving.
+    /// Those of `result`, of leaving, and of printing the figures.
     pub fn conclude_story(
         &self,
         result: Result<()>,
@@ -146,13 +147,11 @@ impl Program {
         report: &Report,
     ) -> Result<()> {
         let result = farewell.complete(result);
+        let mut told = Ok(());
         if self.json {
-            Figures::Stdout.print(&self.figures(&result, farewell, report));
+            told = Figures::Stdout.print(&self.figures(&result, farewell, report));
         }
-        match result {
-            Ok(()) => Ok(()),
-            Err(error) => Err(farewell.explain(&error)),
-        }
+        result.and(told).map_err(|error| farewell.explain(&error))
     }
 
     fn figures(&self, result: &Result<()>, farewell: &Farewell, report: &Report) -> Value {
@@ -194,12 +193,20 @@ pub enum Figures {
 }
 
 impl Figures {
-    fn print(self, figures: &Value) {
-        // Nothing is left to be done when nobody reads them.
-        let _ = match self {
+    fn print(self, figures: &Value) -> Result<()> {
+        let printed = match self {
             Self::Stdout => writeln!(io::stdout(), "{figures}"),
-            Self::Stderr => writeln!(io::stderr(), "{figures}"),
+            Self::Stderr => {
+                // As with all that goes there, its absence is no reason to fail.
+                let _ = writeln!(io::stderr(), "{figures}");
+                return Ok(());
+            }
         };
+        match printed {
+            // Nothing is left to be done when nobody reads them.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            printed => printed.context("cannot write").context("standard output"),
+        }
     }
 }
 

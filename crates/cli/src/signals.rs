@@ -56,7 +56,10 @@ impl Signals {
             .into_iter()
             .filter(|&signal| !is_ignored(signal))
             .collect();
-        taken.thread_block().context("cannot hold signals back")?;
+        let mut held = taken;
+        // A file that may not grow then refuses, with a reason, where the signal would end the program.
+        held.add(Signal::SIGXFSZ);
+        held.thread_block().context("cannot hold signals back")?;
         let wake_up = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .context("cannot make a wake-up descriptor")?;
         let shared = Arc::new(Shared {

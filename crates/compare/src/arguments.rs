@@ -45,7 +45,7 @@ pub struct Arguments {
     /// About ten minutes: messages of 8 bytes to 4 MiB, rings of 1 to 16384 slots, streams of a million
     /// and a billion messages (sets --size 8,48,64,1KiB,16KiB,64KiB,1MiB,4MiB --seconds 0.1 --slots
     /// 1,4,16,64,256,1024,4096,16384 --messages 1000000,1000000000)
-    #[arg(long, conflicts_with = "quick", verbatim_doc_comment)]
+    #[arg(long, conflicts_with = "quick")]
     full: bool,
 
     /// Bytes in a message, with or without a suffix: 64, 4KiB; several: 64,4KiB [default: 64]

@@ -46,6 +46,12 @@ impl From<Duration> for Deadline {
     }
 }
 
+impl From<Instant> for Deadline {
+    fn from(instant: Instant) -> Self {
+        Self::at(instant)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +64,8 @@ mod tests {
             Deadline::after(Duration::ZERO).remaining(),
             Some(Duration::ZERO)
         );
+        let soon = Instant::now();
+        assert_eq!(Deadline::from(soon), Deadline::at(soon));
         let hour = Deadline::after(Duration::from_secs(3600));
         assert_eq!(hour.earlier(Deadline::NEVER), hour);
         assert_eq!(

@@ -7,10 +7,67 @@
 //! successor. Both objects show in `ipcs`, and the last one out of a stream that has ended removes
 //! them.
 //!
-//! Start with [`Channel`]. Streams of bytes go through [`ByteWriter`] and [`ByteReader`], values of
-//! one type through [`Channel::typed_producer`], and with the feature `serde` whatever that
-//! serializes through `Channel::serde_producer`. What stands in the segment is in `docs/layout.md`,
-//! what the two processes say to each other in `docs/protocol.md`.
+//! # Example
+//!
+//! Both ends describe the channel the same way; here they are in one process, to be short.
+//!
+//! ```
+//! use semring::{Address, Channel};
+//!
+//! let channel = Channel::new(Address::named("example")?).slots(16).slot_bytes(1024);
+//!
+//! // In one process:
+//! let mut producer = channel.producer()?;
+//! producer.send(b"hello")?; // waits while the ring is full
+//! let mut loan = producer.loan(4)?; // or fill the slot in place
+//! loan.copy_from_slice(b"more");
+//! loan.publish()?;
+//! producer.close()?; // says that the stream ends here
+//!
+//! // In another:
+//! let mut consumer = channel.consumer()?;
+//! let mut lengths = Vec::new();
+//! while let Some(message) = consumer.recv()? { // waits while the ring is empty
+//!     lengths.push(message.len()); // read in place; released when `message` is dropped
+//! }
+//! consumer.close()?; // the last one out removes both objects
+//! assert_eq!(lengths, [5, 4]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to start
+//!
+//! | to | use |
+//! |---|---|
+//! | say where the channel is | [`Address`]: a name, an `ftok` file, or a key |
+//! | say what it is like, and take an end of it | [`Channel`] |
+//! | send and receive bytes, copied or in place | [`Producer`] and [`Loan`], [`Consumer`] and [`Message`] |
+//! | exchange many messages at once | [`Producer::send_batch`], [`Consumer::recv_batch`] |
+//! | send values of one plain type in place | [`PlainData`], [`Channel::typed_producer`] |
+//! | send whatever serde serializes (feature `serde`) | `Channel::serde_producer` |
+//! | use [`io::Write`](std::io::Write) and [`io::Read`](std::io::Read) | [`Producer::into_writer`], [`Consumer::into_reader`] |
+//! | bound a wait, or end it from another thread | [`Deadline`], [`Canceller`] |
+//! | call the kernel to sleep and to wake only | [`Sync::Adaptive`] |
+//! | look at a channel without disturbing it | [`observe`] |
+//!
+//! # What it promises
+//!
+//! A message for which `send` has returned arrives, in order and whole, whichever process is killed at
+//! whatever moment. What a consumer had received and not released comes again, to its successor, marked
+//! ([`Message::is_redelivered`]) and at the same [`position`](Message::position). A producer that is
+//! dropped without [`close`](Producer::close) counts as one that died, so that nobody takes half a stream
+//! for all of it. Nothing survives a restart of the machine.
+//!
+//! # Features
+//!
+//! * `serde`: values that serde serializes, as postcard writes them. Off by default.
+//! * `crash-points`: for the tests of this crate alone.
+//!
+//! # Where it works
+//!
+//! 64-bit Linux, between processes of one IPC namespace (containers usually have their own). The
+//! repository's `docs/` has a guide, the byte map of the segment, the protocol with the reasons for it,
+//! and every error text with its remedy.
 
 #![cfg_attr(
     not(test),

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 
 use crate::arguments::{Arguments, Kind};
 use crate::live::Live;
 use crate::outcome::Outcome;
+use crate::output::print;
 use crate::plan::Plan;
 use crate::table::{Row, Table};
-use crate::{scenarios, steps};
+use crate::{interrupt, scenarios, steps};
 
 /// Runs the scenarios of a kind.
 type Scenarios = fn(&mut Campaign);
@@ -37,6 +38,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         cfg!(feature = "crash-points") || !arguments.crash_points,
         "this program was built without its crash points: add --features crash-points"
     );
+    interrupt::heed()?;
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
     let Some(soak) = arguments.soak else {
         return one(arguments, seed);
@@ -63,7 +65,7 @@ fn seed_of_now() -> u64 {
 
 /// Runs one campaign from one seed.
 fn one(arguments: &Arguments, seed: u64) -> Result<()> {
-    println!("stress: seed {seed}");
+    print(format_args!("stress: seed {seed}"))?;
     let mut campaign = Campaign {
         plan: Plan::of(arguments),
         seed,
@@ -81,14 +83,14 @@ fn one(arguments: &Arguments, seed: u64) -> Result<()> {
         }
     }
     campaign.live.clear();
-    campaign.table.print(since.elapsed());
+    campaign.table.print(since.elapsed())?;
     match campaign.table.violations() {
-        0 => println!("stress: 0 lost, 0 gaps, 0 reordered, 0 torn, 0 hangs, nothing left behind"),
-        count => {
-            bail!("{count} violations; repeat with the same options and --seed {seed}")
+        0 => {
+            interrupt::check().context("not finished, and nothing left behind")?;
+            print("stress: 0 lost, 0 gaps, 0 reordered, 0 torn, 0 hangs, nothing left behind")
         }
+        count => bail!("{count} violations; repeat with the same options and --seed {seed}"),
     }
-    Ok(())
 }
 
 #[cfg(feature = "crash-points")]
@@ -130,7 +132,11 @@ impl Run<'_> {
 
 impl Campaign {
     /// Runs a scenario and adds its row; what it fails with is a violation.
+    /// An interrupted one has none, and after it none runs.
     pub fn row(&mut self, name: &str, scenario: impl FnOnce(&mut Run<'_>) -> Result<()>) {
+        if interrupt::check().is_err() {
+            return;
+        }
         let started = Instant::now();
         let mut run = Run {
             // Of its own, so that the same scenario makes the same choices whatever else runs.
@@ -141,6 +147,9 @@ impl Campaign {
         };
         run.show(0, 0, "");
         let result = scenario(&mut run);
+        if interrupt::check().is_err() {
+            return;
+        }
         let total = run.total;
         let row = Row {
             outcome: total,

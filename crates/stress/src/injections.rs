@@ -29,6 +29,8 @@ use table::Table;
 use trace::{Counts, Injection};
 use trial::Trial;
 
+use crate::output::print;
+
 /// Says how many injections to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Extent {
@@ -46,10 +48,9 @@ const MOST_CALLS: usize = 2_000;
 /// Runs the injections, or only those whose `program: call` holds a text, and prints what came out.
 pub fn run(extent: Extent, only: &str, seed: Option<u64>) -> Result<()> {
     let seed = seed.unwrap_or_else(|| Rng::new().u64(..1 << 32));
-    println!("injections: {extent:?}, seed {seed}");
+    print(format_args!("injections: {extent:?}, seed {seed}"))?;
     if let Some(reason) = trace::obstacle() {
-        println!("SKIPPED: injections: {reason}");
-        return Ok(());
+        return print(format_args!("SKIPPED: injections: {reason}"));
     }
     let mut table = Table::default();
     let next = AtomicUsize::new(0);
@@ -62,12 +63,11 @@ pub fn run(extent: Extent, only: &str, seed: Option<u64>) -> Result<()> {
     for result in done {
         table.add(result.unwrap_or_else(|_| bail!("a worker panicked"))?);
     }
-    table.print();
+    table.print()?;
     if table.violations > 0 {
         bail!("{} violations", table.violations);
     }
-    println!("injections: 0 panics, 0 hangs, 0 leaks, 0 lost, 0 silent failures");
-    Ok(())
+    print("injections: 0 panics, 0 hangs, 0 leaks, 0 lost, 0 silent failures")
 }
 
 /// Takes one play after the other from those that nobody has taken yet.
@@ -91,10 +91,10 @@ fn play_all(extent: Extent, only: &str, seed: u64, next: &AtomicUsize) -> Result
             }
         }
         let (injections, seconds) = (table.injections(), started.elapsed().as_secs_f64());
-        println!(
+        print(format_args!(
             "{:<24} {injections:>6} injections {seconds:>8.1} s",
             play.name
-        );
+        ))?;
         all.add(table);
     }
 }
@@ -137,7 +137,7 @@ fn skipped(start_up: &Counts, call: &str, thread: usize) -> usize {
 fn exhaust(play: &Play, call: &str, before: usize, table: &mut Table) -> Result<()> {
     for what in calls::errors(call).chain(calls::SIGNALS) {
         let mut nth = before + 1;
-        while inject(play, call, nth, what, table) {
+        while inject(play, call, nth, what, table)? {
             nth += 1;
             if nth > MOST_CALLS {
                 bail!("{} makes more than {MOST_CALLS} {call} calls", play.name);
@@ -162,14 +162,20 @@ fn sample(
     let nth = before + 1 + rng.usize(..count - before);
     for nth in [before + 1, nth] {
         let what = rng.choice(&errors).context("every call can fail")?;
-        inject(play, call, nth, what, table);
+        inject(play, call, nth, what, table)?;
     }
-    inject(play, call, nth, calls::SIGNALS[0], table);
+    inject(play, call, nth, calls::SIGNALS[0], table)?;
     Ok(())
 }
 
 /// Makes one injection; false when no call came so far.
-fn inject(play: &Play, call: &str, nth: usize, what: &'static str, table: &mut Table) -> bool {
+fn inject(
+    play: &Play,
+    call: &str,
+    nth: usize,
+    what: &'static str,
+    table: &mut Table,
+) -> Result<bool> {
     let injection = Injection {
         call: call.to_owned(),
         nth,
@@ -178,12 +184,12 @@ fn inject(play: &Play, call: &str, nth: usize, what: &'static str, table: &mut T
     match Trial::run(play, Some(&injection)) {
         Ok(trial) if trial.trace.has(call, nth) => {
             table.note(&trial, &injection);
-            true
+            Ok(true)
         }
-        Ok(_) => false,
+        Ok(_) => Ok(false),
         Err(error) => {
-            table.violation(play.name, &injection, &error);
-            true
+            table.violation(play.name, &injection, &error)?;
+            Ok(true)
         }
     }
 }

@@ -9,10 +9,12 @@
 mod arguments;
 mod campaign;
 mod injections;
+mod interrupt;
 mod ledger;
 mod live;
 mod message;
 mod outcome;
+mod output;
 mod pair;
 mod plan;
 mod process;

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use semring::{Address, Channel, Mode, Role};
 use sysv_ipc::{Key, Segment, SemaphoreSet};
 
+use crate::interrupt;
 use crate::ledger::{Ledger, Number, Phase};
 use crate::outcome::Outcome;
 use crate::process::{End, Process};
@@ -270,6 +271,7 @@ impl Pair {
         let mut progress = self.ledger.progress()?;
         let mut since = Instant::now();
         while condition(self)? {
+            interrupt::check()?;
             let now = self.ledger.progress()?;
             if now != progress {
                 (progress, since) = (now, Instant::now());

@@ -52,13 +52,20 @@ extern "C" fn nothing(_: nix::libc::c_int) {}
 
 /// Has SIGUSR1 interrupt system calls and do nothing else.
 pub fn handle_signals() -> Result<()> {
-    let action = SigAction::new(
-        SigHandler::Handler(nothing),
-        SaFlags::SA_RESTART,
-        SigSet::empty(),
-    );
-    // SAFETY: the handler does nothing, which is safe at any moment.
-    unsafe { sigaction(Signal::SIGUSR1, &action) }.context("sigaction")?;
+    handle(Signal::SIGUSR1, nothing)
+}
+
+/// Has a signal call `handler`, which does nothing or stores to an atomic; unless this process was started
+/// to ignore it.
+pub fn handle(signal: Signal, handler: extern "C" fn(nix::libc::c_int)) -> Result<()> {
+    let handler = SigHandler::Handler(handler);
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: what the handler may do is safe at any moment.
+    let before = unsafe { sigaction(signal, &action) }.context("sigaction")?;
+    if matches!(before.handler(), SigHandler::SigIgn) {
+        // SAFETY: it is what was there before, and calls nothing.
+        unsafe { sigaction(signal, &before) }.context("sigaction")?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,10 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use anyhow::Result;
+
 use crate::outcome::Outcome;
+use crate::output::print;
 
 /// Holds what came out of one scenario.
 #[derive(Debug)]
@@ -39,28 +42,29 @@ impl Table {
     }
 
     /// Prints everything, the sums last.
-    pub fn print(&self, time: Duration) {
+    pub fn print(&self, time: Duration) -> Result<()> {
         let titles = ["messages", "kills", "events", "redelivered", "violations"];
-        print_line("scenario", titles, "seconds");
+        print_line("scenario", titles, "seconds")?;
         let mut total = Outcome::default();
         for row in &self.rows {
             total += row.outcome;
             let violations = usize::from(row.violation.is_some());
-            print_outcome(&row.name, row.outcome, violations, row.time);
+            print_outcome(&row.name, row.outcome, violations, row.time)?;
         }
-        print_outcome("all", total, self.violations(), time);
+        print_outcome("all", total, self.violations(), time)?;
         for note in &self.notes {
-            println!("{note}");
+            print(note)?;
         }
         for row in &self.rows {
             if let Some(violation) = &row.violation {
-                println!("VIOLATION in \"{}\": {violation}", row.name);
+                print(format_args!("VIOLATION in \"{}\": {violation}", row.name))?;
             }
         }
+        Ok(())
     }
 }
 
-fn print_outcome(name: &str, outcome: Outcome, violations: usize, time: Duration) {
+fn print_outcome(name: &str, outcome: Outcome, violations: usize, time: Duration) -> Result<()> {
     let Outcome {
         messages,
         kills,
@@ -69,12 +73,12 @@ fn print_outcome(name: &str, outcome: Outcome, violations: usize, time: Duration
     } = outcome;
     let seconds = format!("{:.1}", time.as_secs_f64());
     let numbers = [messages, kills, events, repeated, violations as u64];
-    print_line(name, numbers, seconds);
+    print_line(name, numbers, seconds)
 }
 
-fn print_line<T: Display>(name: &str, numbers: [T; 5], seconds: impl Display) {
+fn print_line<T: Display>(name: &str, numbers: [T; 5], seconds: impl Display) -> Result<()> {
     let [messages, kills, events, repeated, violations] = numbers;
-    println!(
+    print(format_args!(
         "{name:<42} {messages:>10} {kills:>7} {events:>8} {repeated:>11} {violations:>10} {seconds:>8}"
-    );
+    ))
 }

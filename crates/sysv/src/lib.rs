@@ -35,6 +35,26 @@
 //! # Ok::<(), sysv_ipc::Error>(())
 //! ```
 //!
+//! # Which call is where
+//!
+//! | C | here |
+//! |---|---|
+//! | `ftok`, `IPC_PRIVATE` | [`Key::from_path`], [`Key::PRIVATE`] |
+//! | `shmget`, `SHM_HUGETLB` | [`Segment::create`], [`Segment::open`], [`Segment::open_or_create`], [`SegmentOptions`] |
+//! | `shmat`, `shmdt` | [`Segment::attach`], [`Segment::attach_read_only`]; dropping the [`Attachment`], or [`Attachment::detach`] |
+//! | `shmctl` | [`Segment::stat`], [`Segment::set_permissions`], [`Segment::lock`], [`Segment::unlock`], [`Segment::remove`] |
+//! | `semget` | [`SemaphoreSet::create`], [`SemaphoreSet::open`], [`SemaphoreSet::open_or_create`] |
+//! | `semop`, `semtimedop` | [`SemaphoreSet::operate`], [`SemaphoreSet::operate_within`], of [`Operation`]s |
+//! | `IPC_NOWAIT`, `SEM_UNDO` | [`Operation::nowait`], [`Operation::undo`] |
+//! | `semctl` | [`value`](SemaphoreSet::value), [`values`](SemaphoreSet::values), [`set_value`](SemaphoreSet::set_value), [`set_all`](SemaphoreSet::set_all), [`last_pid`](SemaphoreSet::last_pid), [`waiting_for_units`](SemaphoreSet::waiting_for_units), [`waiting_for_zero`](SemaphoreSet::waiting_for_zero), [`stat`](SemaphoreSet::stat), [`set_permissions`](SemaphoreSet::set_permissions), [`remove`](SemaphoreSet::remove) |
+//! | `msgget` | [`MessageQueue::create`], [`MessageQueue::open`], [`MessageQueue::open_or_create`] |
+//! | `msgsnd`, `msgrcv` | [`send`](MessageQueue::send), [`try_send`](MessageQueue::try_send), [`receive`](MessageQueue::receive), [`try_receive`](MessageQueue::try_receive), [`receive_truncated`](MessageQueue::receive_truncated), of a [`Select`]ed type |
+//! | `msgctl` | [`stat`](MessageQueue::stat), [`set_bytes_limit`](MessageQueue::set_bytes_limit), [`remove`](MessageQueue::remove) |
+//! | `ipcs`, `sysctl` | [`segments`], [`semaphore_sets`], [`message_queues`], [`Limits`] |
+//!
+//! Left out: an address of the caller's choice for `shmat` (`SHM_REMAP`, `SHM_RND`), which can replace
+//! memory that a safe program uses, and `SHM_EXEC`. `IPC_INFO` and its like are read from `/proc` instead.
+//!
 //! # Where it works
 //!
 //! 64-bit Linux. Objects belong to an IPC namespace, so a container sees its own unless it shares

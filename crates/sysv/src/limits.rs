@@ -1,8 +1,11 @@
 //! The machine's limits, as `sysctl` shows them.
 
 use std::fs;
+use std::io;
 use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
 
 /// Holds the limits of this IPC namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +40,12 @@ pub struct Limits {
 #[non_exhaustive]
 pub enum LimitsError {
     /// The file could not be read.
-    #[error("cannot read {path}: {source}; is /proc mounted?")]
+    #[error("cannot read {path}: {source}; {}", remedy(source))]
     Read {
         /// The file.
         path: PathBuf,
         /// What the kernel said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The file does not hold the numbers it should.
     #[error("{path} holds {text:?}, which is not what this kernel interface gives")]
@@ -81,6 +84,15 @@ impl Limits {
             queues: one("msgmni")?,
             removed_when_unattached: one("shm_rmid_forced")? != 0,
         })
+    }
+}
+
+/// Says what to do when a file of `/proc` cannot be read.
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE) => "raise `ulimit -n`",
+        Some(Errno::ENFILE) => "raise `sysctl fs.file-max`",
+        _ => "is /proc mounted?",
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::limits::remedy;
 use crate::permissions::mode_of;
 use crate::segment::MARKED_FOR_REMOVAL;
 use crate::{Key, MessageQueue, Mode, Permissions, Segment, SemaphoreSet};
@@ -63,7 +64,7 @@ pub struct MessageQueueEntry {
 #[non_exhaustive]
 pub enum ListingError {
     /// The file could not be read.
-    #[error("cannot read /proc/sysvipc/{file}: {source}; is /proc mounted?")]
+    #[error("cannot read /proc/sysvipc/{file}: {source}; {}", remedy(source))]
     Read {
         /// `shm`, `sem` or `msg`.
         file: &'static str,

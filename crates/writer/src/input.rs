@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
 use semring_cli::Signals;
@@ -39,6 +39,10 @@ impl Input {
         let metadata = file
             .metadata()
             .with_context(|| format!("cannot look at {name}"))?;
+        ensure!(
+            !metadata.is_dir(),
+            "cannot send {name}: it is a folder; name a file, or pack it: `tar c FOLDER | writer`"
+        );
         let length = metadata.is_file().then_some(metadata.len());
         Ok(Self { file, name, length })
     }

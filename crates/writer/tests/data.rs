@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -393,15 +394,36 @@ fn input_and_output_that_cannot_be_opened_leave_nothing() {
     place.assert_nothing_left();
 }
 
+/// A folder can be opened, and only reading it fails: by then a reader would have been told of a stream.
+#[test]
+fn a_folder_is_refused_before_a_channel_is_made() {
+    let place = Place::new("folder");
+    let folder = place.path("folder");
+    fs::create_dir(&folder).unwrap();
+    let remedy = "it is a folder; name a file, or pack it: `tar c FOLDER | writer`";
+    let named = format!("writer: cannot send {}: ", folder.display());
+    let writer = place.run(&mut place.writer_of(&folder, "--no-linger"));
+    writer.assert_error(1, &[&named, remedy]);
+    place.assert_nothing_left();
+    let mut redirected = place.writer("--no-linger -");
+    redirected.stdin(fs::File::open(&folder).unwrap());
+    let writer = place.run(&mut redirected);
+    writer.assert_error(1, &["writer: cannot send standard input: ", remedy]);
+    place.assert_nothing_left();
+}
+
 #[test]
 fn an_input_that_cannot_be_read_ends_the_stream_and_says_so() {
     let place = Place::new("unreadable");
     let reader = place.start(&mut place.reader("--slots 2 -o -"));
     place.wait_until_blocked(FULL);
-    let folder = place.path("folder");
-    fs::create_dir(&folder).unwrap();
-    let writer = place.run(&mut place.writer_of(&folder, ""));
-    writer.assert_error(1, &["writer: sending ", "cannot read", "directory"]);
+    // Nothing of a process is at its address 0.
+    let unreadable = Path::new("/proc/self/mem");
+    let writer = place.run(&mut place.writer_of(unreadable, ""));
+    writer.assert_error(
+        1,
+        &["writer: sending ", "cannot read", "Input/output error"],
+    );
     let words = ["the producer was interrupted before the end of its stream"];
     reader.end().assert_error(3, &words);
     place.assert_nothing_left();

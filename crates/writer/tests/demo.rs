@@ -237,7 +237,12 @@ fn a_reader_without_channel_says_what_it_waits_for_and_gives_up_in_time() {
         &["there is no such channel; start the writer", &name, &key],
     );
 
-    let reader = place.run(&mut place.reader("--wait 1200ms"));
+    // It bounds every wait, where no other bound is given for this one.
+    place
+        .run(&mut place.reader("--timeout 10ms"))
+        .assert_error(4, &["there is no such channel; start the writer"]);
+
+    let reader = place.run(&mut place.reader("--wait 1200ms --timeout 1ms"));
     let note = format!(
         "reader: waiting for {name} (key {key}) to appear: start `writer` in another terminal\n"
     );

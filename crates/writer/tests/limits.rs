@@ -20,44 +20,6 @@ fn assert_refused(geometry: &str, code: i32, words: &[&str]) {
 }
 
 #[test]
-fn slot_counts_that_are_not_possible() {
-    let power = "use a power of two from 1 to 16384";
-    assert_refused("--slots 0", 5, &["0 slots are not possible", power]);
-    assert_refused(
-        "--slots 3",
-        5,
-        &["3 slots are not possible", power, "2 or 4"],
-    );
-    assert_refused("--slots 32768", 5, &["32768 slots are not possible", power]);
-}
-
-#[test]
-fn slot_sizes_that_are_not_possible() {
-    let bounds = "use 1 to 4294963200 bytes";
-    assert_refused("--slot-size 0", 5, &["a slot of 0 bytes", bounds]);
-    assert_refused(
-        "--slot-size 5GiB",
-        5,
-        &["a slot of 5368709120 bytes", bounds],
-    );
-}
-
-#[test]
-fn the_geometry_is_refused_beside_an_existing_channel_too() {
-    let place = Place::new("existing");
-    let input = place.file("input", b"wait here");
-    place
-        .run(&mut place.writer_of(&input, "--no-linger"))
-        .assert_code(0);
-    let ended = place.run(&mut place.reader("-o - --slots 3"));
-    ended.assert_error(5, &["3 slots are not possible"]);
-    let ended = place.run(&mut place.reader("-o -"));
-    ended.assert_code(0);
-    assert_eq!(ended.text(), "wait here");
-    place.assert_nothing_left();
-}
-
-#[test]
 fn more_memory_than_there_is() {
     // 64 TiB: more than any machine this runs on has.
     assert_refused(

@@ -330,17 +330,11 @@ fn a_number_leads_to_a_channel_of_any_name() {
 
 #[test]
 fn what_cannot_be_an_address_is_refused() {
-    let long = "x".repeat(189);
     let cases = [
-        (["--channel", ""], "cannot be the name of a channel"),
-        (["--channel", &long], "cannot be the name of a channel"),
-        (["--channel", "0/"], "cannot be the name of a channel"),
-        (["--channel", "0/a/b"], "cannot be the name of a channel"),
         (
             ["--channel", "no-such-user/b"],
             "there is no user \"no-such-user\"; a channel is NAME, or USER/NAME",
         ),
-        (["--key", "0"], "key 0 is IPC_PRIVATE"),
         (
             ["--path", "/missing/file"],
             "cannot make a key of /missing/file: ftok of the path failed: no such file; name one that exists",
@@ -353,22 +347,44 @@ fn what_cannot_be_an_address_is_refused() {
             ended.assert_error(1, &[words]);
         }
     }
-    for (arguments, words) in [
-        (
-            "--key 0x",
-            "\"0x\" is not a key: give 1 to 8 hexadecimal digits",
-        ),
-        (
-            "--mode 8",
-            "\"8\" is not a mode: give octal digits from 0 to 0777",
-        ),
-        ("--slots=-1", "invalid value '-1' for '--slots"),
-        ("--path x --project 0", "'--project <N>'"),
+}
+
+/// What the words alone show to be impossible is a mistake on the command line, and nothing is begun.
+#[test]
+fn what_cannot_be_meant_is_a_mistake() {
+    let long = "x".repeat(189);
+    let no_name = "cannot be the name of a channel";
+    let no_key = "\"0x\" is not a key: give 1 to 8 hexadecimal digits";
+    let no_mode = "\"8\" is not a mode: give octal digits from 0 to 0777";
+    let closed = "does not let its owner read and write; give 0600";
+    let power = "slots are not possible: use a power of two from 1 to 16384";
+    let bounds = "bytes is not possible: use 1 to 4294963200 bytes";
+    let place = Place::new("mistakes");
+    for (option, value, words) in [
+        ("--channel", "", no_name),
+        ("--channel", &long, no_name),
+        ("--channel", "0/", no_name),
+        ("--channel", "0/a/b", no_name),
+        ("--channel", "no-such-user/", no_name),
+        ("--key", "0x", no_key),
+        ("--key", "0", "key 0 is IPC_PRIVATE"),
+        ("--mode", "8", no_mode),
+        ("--mode", "0", closed),
+        ("--mode", "0066", closed),
+        ("--slots", "many", "write a whole number"),
+        ("--slots", "0", power),
+        ("--slots", "3", ", for instance 2 or 4"),
+        ("--slots", "32768", power),
+        ("--slot-size", "0", bounds),
+        ("--slot-size", "5GiB", bounds),
+        ("--project", "0", "'--project <N>'"),
     ] {
         for program in [writer(), reader()] {
-            let ended = place.run(&mut program_with(program, arguments));
+            let mut command = program_with(program, "");
+            let ended = place.run(command.arg(format!("{option}={value}")));
             ended.assert_code(2);
             assert!(ended.stderr.contains(words), "{:?}", ended.stderr);
+            assert_eq!(ended.text(), "", "it had begun");
         }
     }
 }

@@ -280,9 +280,10 @@ fn an_output_that_is_full_or_takes_nothing() {
         place.assert_nothing_left();
     }
     let input = place.file("input", b"x");
-    place
-        .run(&mut place.writer_of(&input, "--no-linger"))
-        .assert_code(0);
+    let figures = place.writer_of(&input, "--no-linger --json");
+    let ended = place.run(&mut through_shell("exec \"$@\" >/dev/full", &figures));
+    let kept = "; 1 message waits in channel ";
+    ended.assert_error(1, &["writer: standard output: ", words[0], words[1], kept]);
     let words = [
         "reader: receiving into standard output: cannot write: it takes nothing",
         "name another output",
@@ -303,6 +304,16 @@ fn a_system_that_tells_too_little() {
         "is /proc mounted?",
     ];
     refusal("openat", "error=ENOENT")
+        .of("/proc/sys/kernel/shmmax")
+        .assert_told(&place, &command, &words);
+    place.assert_nothing_left();
+    let words = [
+        words[0],
+        words[1],
+        "Too many open files",
+        "; raise `ulimit -n`",
+    ];
+    refusal("openat", "error=EMFILE")
         .of("/proc/sys/kernel/shmmax")
         .assert_told(&place, &command, &words);
     place.assert_nothing_left();
@@ -370,7 +381,7 @@ fn a_file_size_limit_is_named() {
         .assert_code(0);
     let output = place.path("output");
     // Some whole messages and a part of one, whatever unit the shell counts in.
-    let script = "trap '' XFSZ; ulimit -f 100; exec \"$@\"";
+    let script = "ulimit -f 100; exec \"$@\"";
     let ended = place.run(&mut through_shell(script, &place.reader_into(&output, "")));
     let words = [
         "reader: receiving into ",

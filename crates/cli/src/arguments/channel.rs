@@ -14,7 +14,7 @@ use crate::values;
 #[command(next_help_heading = "Channel")]
 pub struct ChannelArguments {
     /// Name of the channel; USER/NAME for one that somebody else made
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = values::channel)]
     channel: String,
 
     /// Use the `ftok` key of this existing file instead of a name
@@ -35,11 +35,11 @@ pub struct ChannelArguments {
 
     /// Number of slots, a power of two from 1 to 16384 [default: 64, of lines and frames 1024, or as
     /// found]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::slots)]
     slots: Option<u32>,
 
     /// Size of a slot, which is the longest message [default: 64KiB, or as found]
-    #[arg(long, value_name = "BYTES", value_parser = values::size)]
+    #[arg(long, value_name = "BYTES", value_parser = values::slot_size)]
     slot_size: Option<u64>,
 
     /// How to wait: `strict` calls a semaphore before and after each exchange, `adaptive` only to sleep

@@ -38,7 +38,7 @@ pub struct ReaderArguments {
     #[arg(long, value_name = "N", requires = "output", value_parser = clap::value_parser!(u32).range(1..=16384))]
     batch: Option<u32>,
 
-    /// Longest time to wait for the channel to appear; then exit 4
+    /// Longest time to wait for the channel to appear; then exit 4 [default: that of --timeout]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Waiting")]
     wait: Option<Duration>,
 
@@ -67,8 +67,8 @@ Examples:
   reader --channel tar -o - | tar x  receive what `tar c dir | writer --channel tar` sends
   reader --wait 10s -o -             give up when there is no channel within 10 seconds
 
-A reader that is given --slots, --slot-size, --sync, --huge-pages or --prefault creates the channel if
-it is not there yet.
+A reader that is given --slots, --slot-size, --sync, --huge-pages or --prefault creates the
+channel if it is not there yet.
 Ctrl-C, SIGTERM and SIGHUP end it in order: what it has not read stays for the next reader.
 
 Exit codes:
@@ -129,7 +129,9 @@ impl ReaderArguments {
     /// Returns until when to wait for the channel to appear.
     #[must_use]
     pub fn appears_by(&self) -> Deadline {
-        self.wait.map_or(Deadline::NEVER, Deadline::after)
+        self.wait
+            .or(self.timeout)
+            .map_or(Deadline::NEVER, Deadline::after)
     }
 
     /// Returns until when a wait for a message that starts now may last.

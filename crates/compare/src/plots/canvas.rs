@@ -1,5 +1,7 @@
 //! Paper, scales and words, which all pictures share.
 
+use std::ops::RangeInclusive;
+
 use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::{
@@ -181,13 +183,25 @@ impl Scale {
 
     /// Returns the powers of ten, with what stands beside them; every second where there are many.
     pub fn tens(self, unit: impl Fn(f64) -> String) -> Vec<(i32, String)> {
-        let exponents = self.low.log10().ceil()..=self.high.log10().floor();
-        let (first, last) = (rounded(*exponents.start()), rounded(*exponents.end()));
-        let step = if last - first > 7 { 2 } else { 1 };
-        let tens = (first..=last)
-            .step_by(step)
+        let tens = self
+            .exponents()
+            .step_by(self.tens_apart())
             .map(|exponent| 10_f64.powi(exponent));
         tens.map(|ten| (self.at(ten), unit(ten))).collect()
+    }
+
+    /// Returns how many powers of ten there are from one of those that are shown to the next: 1 or 2.
+    pub fn tens_apart(self) -> usize {
+        let exponents = self.exponents();
+        if exponents.end() - exponents.start() > 7 {
+            2
+        } else {
+            1
+        }
+    }
+
+    fn exponents(self) -> RangeInclusive<i32> {
+        rounded(self.low.log10().ceil())..=rounded(self.high.log10().floor())
     }
 
     pub const fn ends(self) -> (f64, f64) {
@@ -287,6 +301,23 @@ mod tests {
         // Of nothing, and of one value, there still is a scale.
         assert_eq!(Scale::new([].into_iter(), 0, 10).at(1.0) / 11, 0);
         assert_eq!(Scale::new([5.0].into_iter(), 0, 10).at(5.0), 5);
+    }
+
+    #[test]
+    fn lines_are_as_far_apart_as_is_said_of_them() {
+        for (high, apart) in [(1e3, 1), (1e6, 1), (1e9, 2)] {
+            let scale = Scale::new([1.0, high].into_iter(), 0, 900);
+            assert_eq!(scale.tens_apart(), apart);
+            let tens = scale.tens(|ten| ten.to_string());
+            let tens = tens.iter().map(|(_, ten)| ten.parse::<f64>().unwrap());
+            let ratios: Vec<f64> = tens.clone().skip(1).zip(tens).map(|(b, a)| b / a).collect();
+            let expected = if apart == 1 { 10.0 } else { 100.0 };
+            assert!(
+                ratios
+                    .iter()
+                    .all(|ratio| (ratio / expected - 1.0).abs() < 1e-9)
+            );
+        }
     }
 
     #[test]

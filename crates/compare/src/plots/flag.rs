@@ -41,12 +41,12 @@ pub fn draw(results: &Results) -> Result<Option<String>> {
         canvas.label_over(&figure, (end + 10, y), INK, Side::Right)?;
     }
     let below = (i32::midpoint(LEFT, RIGHT), bottom + 42);
-    canvas.label(
-        "each line: ten times as many as the one before",
-        below,
-        FAINT,
-        Side::Centre,
-    )?;
+    let times = match x.tens_apart() {
+        1 => "ten",
+        _ => "a hundred",
+    };
+    let scale = format!("each line: {times} times as many as the one before");
+    canvas.label(&scale, below, FAINT, Side::Centre)?;
     canvas.finish()?;
     Ok(Some(picture))
 }

@@ -1,11 +1,13 @@
 //! What came out, a line for each kind of call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
-use anyhow::Error;
+use anyhow::{Error, Result};
 
 use super::trace::Injection;
 use super::trial::Trial;
+use crate::output::print;
 
 /// How the victim ended: exit codes, then signals.
 const COLUMNS: [&str; 7] = [
@@ -52,12 +54,12 @@ impl Table {
     }
 
     /// Counts and prints a run in which something was wrong.
-    pub fn violation(&mut self, play: &str, injection: &Injection, error: &Error) {
+    pub fn violation(&mut self, play: &str, injection: &Injection, error: &Error) -> Result<()> {
         self.violations += 1;
-        println!(
+        print(format_args!(
             "VIOLATION: {play}: {injection}: {}: {error}",
             error.root_cause()
-        );
+        ))
     }
 
     /// Counts how many there were.
@@ -74,27 +76,29 @@ impl Table {
     }
 
     /// Prints all rows and their sum.
-    pub fn print(&self) {
-        print!("\n{:<16} {:>6} {:>10}", "call", "errors", "injections");
+    pub fn print(&self) -> Result<()> {
+        print("")?;
+        print_line("call", "errors", "injections", &COLUMNS)?;
         let mut total = Row::default();
         let mut sum = 0;
-        for column in COLUMNS {
-            print!(" {column:>7}");
-        }
-        println!();
         for (call, row) in &self.rows {
-            print_row(call, row.errors.len(), row);
+            print_line(call, row.errors.len(), row.injections, &row.ends)?;
             total.add(row);
             sum += row.errors.len();
         }
-        print_row("all", sum, &total);
+        print_line("all", sum, total.injections, &total.ends)
     }
 }
 
-fn print_row(call: &str, errors: usize, row: &Row) {
-    print!("{call:<16} {errors:>6} {:>10}", row.injections);
-    for end in row.ends {
-        print!(" {end:>7}");
-    }
-    println!();
+fn print_line<T: Display, const N: usize>(
+    call: &str,
+    errors: impl Display,
+    injections: impl Display,
+    ends: &[T; N],
+) -> Result<()> {
+    let ends: Vec<String> = ends.iter().map(|end| format!(" {end:>7}")).collect();
+    let ends = ends.concat();
+    print(format_args!(
+        "{call:<16} {errors:>6} {injections:>10}{ends}"
+    ))
 }
