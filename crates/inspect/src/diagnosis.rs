@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use semring::observe::{Snapshot, State};
 use semring::{Framing, Key, Role};
+use semring_cli::{channel_option, operand, printable};
 
 use crate::process::Process;
 use crate::sides::awaited;
 use crate::survey::{Channel, Found, Holder, Set, status};
-use crate::words::{counted, lasting, printable, quoted, since};
+use crate::words::{counted, lasting, since};
 
 /// How long a side may wait for the other before it is worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(1);
@@ -393,7 +394,7 @@ impl Case<'_> {
         };
         let option = match self.name {
             Some("default") => String::new(),
-            Some(name) => format!(" --channel {}", quoted(name)),
+            Some(name) => format!(" {}", channel_option(name)),
             None => format!(" --key {}", self.channel.key),
         };
         format!("start `{program}{option}`")
@@ -407,7 +408,7 @@ impl Case<'_> {
             return format!("`ipcrm -m {}`", self.channel.segment.segment.id());
         }
         let force = if self.needs_force() { "--force " } else { "" };
-        let name = self.name.map_or_else(|| format!("--key {key}"), quoted);
+        let name = self.name.map_or_else(|| format!("--key {key}"), operand);
         format!("`semring clean {force}{name}`")
     }
 

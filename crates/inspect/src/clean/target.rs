@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use semring::{Kept, Key, Leftover, Removal};
+use semring_cli::{operand, printable};
 
 use crate::arguments::Which;
 use crate::names::{Wanted, name_of};
 use crate::survey::{Channel, Foreign, Survey};
-use crate::words::{Users, printable, quoted};
+use crate::words::Users;
 
 use super::outcome::Outcome;
 
@@ -102,7 +103,7 @@ impl Target {
         let sentence = "its segment was removed, and ends with its last user";
         Self {
             title: printable(name.as_ref().unwrap_or(&key)),
-            argument: name.map_or_else(|| format!("--key {key}"), |name| quoted(&name)),
+            argument: name.map_or_else(|| format!("--key {key}"), |name| operand(&name)),
             key: channel.key,
             owner: users
                 .name(channel.segment.permissions.owner_user_id)

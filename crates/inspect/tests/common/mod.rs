@@ -42,7 +42,12 @@ pub struct Place {
 
 impl Place {
     pub fn new(test: &'static str) -> Self {
-        let name = format!("inspect-{}-{}-{test}", std::process::id(), next());
+        Self::called("", test)
+    }
+
+    /// A channel whose name begins with `start`.
+    pub fn called(start: &str, test: &'static str) -> Self {
+        let name = format!("{start}inspect-{}-{}-{test}", std::process::id(), next());
         let key = Address::named(&name).unwrap().key();
         Self {
             name,

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the walk takes for a message and is only a part of one, or is said by the demonstration, or written
 /// to a file.
-const NO_MESSAGES: [&str; 72] = [
+const NO_MESSAGES: [&str; 73] = [
     // Stand in a hole of a message, as what or as what was expected.
     "a reader",
     "the next reader",
@@ -44,8 +44,10 @@ const NO_MESSAGES: [&str; 72] = [
     // The progress bar.
     "… of … … …, … to go",
     "… … in …, …",
+    // Parts of the commands that are recommended.
+    r#""$(printf %b '…')""#,
+    "… --project …",
     // What `semring` makes its sentences of, and its words for other programs.
-    " --channel …",
     " --key …",
     " and ",
     ", … could not be removed",
