@@ -177,9 +177,9 @@ fn leftovers_of_a_crashed_pair() {
     let remedy = place.give_up("--force ");
     let start = format!("start `reader -o FILE --channel {}`", place.name);
     let words = [
+        "nobody uses it, but 4 unread messages wait for a reader",
         "both sides have died without closing",
         &pids,
-        "4 messages",
         &start,
         &remedy,
     ];
@@ -196,7 +196,7 @@ fn a_stream_that_waits_for_a_later_reader() {
     let words = [
         "the producer has closed",
         "no consumer ever came",
-        "3 messages are left in it",
+        "nobody uses it, but 3 unread messages wait for a reader",
     ];
     place.assert_named("stale", &words);
 }
@@ -207,7 +207,8 @@ fn only_the_end_waits_for_a_later_reader() {
     place.start("writer", "--no-linger /dev/null").end();
     let start = format!("start `reader -o FILE --channel {}`", place.name);
     let remedy = place.give_up("--force ");
-    let words = ["only the end of its stream is left in it", &start, &remedy];
+    let end = "nobody uses it, but the end of its stream waits for a reader";
+    let words = [end, &start, &remedy];
     place.assert_named("stale", &words);
     place.assert_gives_up(&remedy);
 }
@@ -221,7 +222,8 @@ fn nothing_is_left_of_a_pair() {
     writer.kill();
     reader.kill();
     let remedy = place.give_up("");
-    let words = ["both sides have died", "nothing is left in it", &remedy];
+    let unused = "nobody uses it, and nothing waits in it: both sides have died";
+    let words = [unused, &remedy];
     place.assert_named("stale", &words);
     place.assert_gives_up(&remedy);
 }
@@ -488,5 +490,8 @@ fn another_users_channel() {
         .unwrap();
     place.set().set_permissions(OWNER, OWNER, readable).unwrap();
     let text = stdout(&run("semring", STRANGER, &["show", &asked]).unwrap());
-    assert!(text.contains("1 message is left in it"), "{text}");
+    assert!(
+        text.contains("1 unread message waits for a reader"),
+        "{text}"
+    );
 }

@@ -213,7 +213,7 @@ fn describe(reason: &Kept) -> String {
 }
 
 /// Names a reason for other programs.
-fn word(reason: &Kept) -> &'static str {
+pub fn word(reason: &Kept) -> &'static str {
     match reason {
         Kept::NotFound => "not found",
         Kept::InUse { .. } => "in use",
