@@ -67,8 +67,8 @@ pub struct Evidence<'a> {
     pub permissions: &'a [Permissions],
     /// Who has the roles and the lock; `None` without a set.
     pub holders: Option<&'a Holders>,
-    /// What stands in the segment; `None` without one. Looked at after the holders: the last owner of a role
-    /// that is free has moved for the last time.
+    /// What stands in the segment; `None` without one. What is seen before the holders may be older than the
+    /// last move of a role's last owner.
     pub observed: Option<&'a Observation>,
     /// Attachments of the segment.
     pub attached: u64,
