@@ -382,7 +382,11 @@ impl Sets {
 }
 
 fn foreign_set(entry: SemaphoreSetEntry) -> Foreign {
+    let has_key = entry.permissions.key != Key::PRIVATE;
     let evidence = match entry.count {
+        COUNT if !has_key => format!(
+            "{COUNT} semaphores without a key: no channel's, perhaps of a `semring doctor` that was killed"
+        ),
         COUNT => format!(
             "{COUNT} semaphores and no segment: perhaps a channel's, whose creator was killed half-way"
         ),
@@ -394,7 +398,7 @@ fn foreign_set(entry: SemaphoreSetEntry) -> Foreign {
         id: entry.set.id(),
         permissions: entry.permissions,
         evidence,
-        may_be_a_channels: entry.count == COUNT,
+        may_be_a_channels: entry.count == COUNT && has_key,
     }
 }
 

@@ -133,7 +133,7 @@ impl Target {
             owner: users.name(permissions.owner_user_id).to_owned(),
             argument: format!("--key {}", permissions.key),
             named: false,
-            settled: (!object.may_be_a_channels || permissions.key == Key::PRIVATE).then(foreign),
+            settled: (!object.may_be_a_channels).then(foreign),
         }
     }
 
