@@ -231,7 +231,7 @@ fn start_clean_that_stops(place: &Place) -> Option<Child> {
     command
         .arg(beside("semring"))
         .args(["clean", place.name.as_str()]);
-    match command.stdout(Stdio::piped()).spawn() {
+    match command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
         Ok(child) => Some(child),
         Err(error) => {
             skip(&format!("no strace: {error}"));
