@@ -60,7 +60,8 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   semring list                 who is there, how full each ring is, and what to do about it
   semring list --all           also the System V objects that are no channel's
-  semring list --json | jq -r '.channels[] | select(.stale) | .key'";
+  semring list --json | jq -r '.channels[] | select(.kept == null) | .key'
+                               those that `semring clean` would remove";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:

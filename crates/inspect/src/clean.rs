@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::arguments::Clean;
 use crate::output::{print, width, wrapped};
-use crate::survey::Survey;
+use crate::survey::{Channel, Survey};
 use crate::words::{Users, counted};
 
 use outcome::{Outcome, Tally};
-use target::Target;
+use target::{SEGMENT_REMOVED, Target};
 
 /// Before what belongs to the line above.
 const INDENT: &str = "    ";
@@ -49,6 +49,15 @@ pub fn run(what: &Clean) -> Result<()> {
         print(&(lines(&outcomes, &tally, what.dry_run).join("\n") + "\n"))?;
     }
     tally.result()
+}
+
+/// Names the reason for which a channel is kept that nobody asks for by name, for other programs; `None`
+/// when it is removed.
+pub fn reason(channel: &Channel) -> Option<&'static str> {
+    if channel.segment.marked_for_removal {
+        return Some(SEGMENT_REMOVED);
+    }
+    channel.kept().as_ref().map(outcome::word)
 }
 
 fn lines(outcomes: &[(&Target, Outcome)], tally: &Tally, dry_run: bool) -> Vec<String> {

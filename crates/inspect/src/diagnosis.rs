@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use semring::observe::{Snapshot, State};
-use semring::{Framing, Key, Role};
+use semring::observe::{Observation, Snapshot, State};
+use semring::{Framing, Kept, Key, Role};
+use semring_cli::{channel_option, operand, printable};
 
 use crate::process::Process;
 use crate::sides::awaited;
-use crate::survey::{Channel, Found, Holder, Set, status};
-use crate::words::{counted, lasting, printable, quoted, since};
+use crate::survey::{Channel, Holder, Set, status};
+use crate::words::{counted, lasting, since};
 
 /// How long a side may wait for the other before it is worth a word.
 const WORTH_A_WORD: Duration = Duration::from_secs(1);
@@ -91,20 +92,20 @@ impl Diagnosis {
     pub fn of(channel: &Channel, name: Option<&str>) -> Self {
         let case = Case { channel, name };
         let (condition, sentence) = match &channel.found {
-            Found::Channel(snapshot) => case.finished(snapshot),
-            Found::Unfinished => case.unfinished(),
-            Found::OtherVersion { found, expected } => (
+            Some(Observation::Channel(snapshot)) => case.finished(snapshot),
+            Some(Observation::OtherVersion { found, expected }) => (
                 Condition::OtherVersion,
                 format!(
                     "its layout has version {found}, this program knows {expected}: use the \
                      `semring` that belongs to its programs"
                 ),
             ),
-            Found::Damaged(corrupt) => (
+            Some(Observation::Damaged(corrupt)) => (
                 Condition::Damaged,
                 format!("{corrupt}; end its processes, then {}", case.give_up()),
             ),
-            Found::Unreadable => (
+            Some(_) => case.unfinished(),
+            None => (
                 Condition::Unreadable,
                 format!(
                     "its mode {} gives this user no look at it: run `semring` as its owner, or as \
@@ -327,24 +328,17 @@ impl Case<'_> {
             );
             return (Condition::Unattended, sentence);
         }
-        let only_the_end = snapshot.filled == Some(0) && snapshot.end_is_unseen();
-        let left = if only_the_end {
-            "only the end of its stream is".to_owned()
-        } else {
-            waiting(snapshot)
-        };
-        let go_on = match snapshot.producer.state {
-            State::Never => self.start(snapshot, Role::Producer),
-            _ if snapshot.filled == Some(0) && !only_the_end => {
+        let (past, give_up) = (past(snapshot), self.give_up());
+        let sentence = match self.waits() {
+            None => format!(
+                "nobody uses it, and nothing waits in it: {past}; {}, or give it up: {give_up}",
                 self.start(snapshot, Role::Producer)
-            }
-            _ => self.start(snapshot, Role::Consumer),
+            ),
+            Some(waits) => format!(
+                "nobody uses it, but {waits}: {past}; {}, or give it up: {give_up}",
+                self.start(snapshot, Role::Consumer)
+            ),
         };
-        let sentence = format!(
-            "nobody uses it: {}, and {left} left in it: {go_on}, or give it up: {}",
-            past(snapshot),
-            self.give_up()
-        );
         (Condition::Stale, sentence)
     }
 
@@ -393,7 +387,7 @@ impl Case<'_> {
         };
         let option = match self.name {
             Some("default") => String::new(),
-            Some(name) => format!(" --channel {}", quoted(name)),
+            Some(name) => format!(" {}", channel_option(name)),
             None => format!(" --key {}", self.channel.key),
         };
         format!("start `{program}{option}`")
@@ -407,21 +401,18 @@ impl Case<'_> {
             return format!("`ipcrm -m {}`", self.channel.segment.segment.id());
         }
         let force = if self.needs_force() { "--force " } else { "" };
-        let name = self.name.map_or_else(|| format!("--key {key}"), quoted);
+        let name = self.name.map_or_else(|| format!("--key {key}"), operand);
         format!("`semring clean {force}{name}`")
     }
 
-    /// Tells whether `semring clean` removes it by force only, once nobody is attached.
+    /// Tells whether `semring clean` removes it by force only, once nobody uses it.
     fn needs_force(&self) -> bool {
-        let creator = self.channel.segment.permissions.creator_user_id;
-        let without_lock =
-            matches!(self.channel.set, Set::Missing) && creator != nix::unistd::geteuid().as_raw();
-        without_lock
-            || match &self.channel.found {
-                Found::Channel(snapshot) => snapshot.filled != Some(0) || snapshot.end_is_unseen(),
-                Found::Damaged(_) => true,
-                _ => false,
-            }
+        self.waits().is_some() || matches!(self.channel.kept(), Some(Kept::SetMissing))
+    }
+
+    /// Says what waits in it, as `semring clean` does.
+    fn waits(&self) -> Option<Kept> {
+        self.channel.found.as_ref()?.check_read().err()
     }
 }
 

@@ -4,6 +4,7 @@ use semring::Role;
 use semring::observe::{SideStatus, Snapshot, State};
 use serde_json::{Value, json};
 
+use crate::clean;
 use crate::diagnosis::{Condition, Diagnosis};
 use crate::names::name_of;
 use crate::process::ProcessState;
@@ -31,6 +32,7 @@ pub fn channel(channel: &Channel, users: &mut Users) -> Value {
         "marked_for_removal": channel.segment.marked_for_removal,
         "condition": diagnosis.condition.word(),
         "stale": diagnosis.condition == Condition::Stale,
+        "kept": clean::reason(channel),
         "diagnosis": diagnosis.sentence,
         "active_at": active_at_ns(channel).map(timestamp),
         "semaphores": values(channel),
@@ -42,7 +44,7 @@ pub fn channel(channel: &Channel, users: &mut Users) -> Value {
 
 fn values(channel: &Channel) -> Value {
     match &channel.set {
-        Set::Values(_, values) => json!(values),
+        Set::Values(_, holders) => json!(holders.values),
         Set::Unreadable(_) | Set::Missing => Value::Null,
     }
 }

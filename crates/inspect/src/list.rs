@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use semring::Role;
+use semring_cli::printable;
 use serde_json::{Value, json};
 
 use crate::arguments::List;
@@ -10,7 +11,7 @@ use crate::names::{name_of, title_of};
 use crate::output::{self, ALARM, Align, Column, FAINT, HEAD, print, styled, unbroken, wrapped};
 use crate::sides::{active_at_ns, owner};
 use crate::survey::{Channel, Foreign, Survey};
-use crate::words::{Users, counted, lasting, printable, short_count, shorten, since, size};
+use crate::words::{Users, counted, lasting, short_count, shorten, since, size};
 use crate::{json, namespace, ring};
 
 /// Longest name in the table.

@@ -3,6 +3,7 @@
 use anyhow::{Error, Result, anyhow};
 use semring::Role;
 use semring::observe::{SEMAPHORE_NAMES, Snapshot, parts};
+use semring_cli::printable;
 use serde_json::{Value, json};
 use sysv_ipc::SemaphoreSet;
 
@@ -13,7 +14,7 @@ use crate::output::{self, ALARM, Align, Column, FAINT, HEAD, print, styled, wrap
 use crate::process::Process;
 use crate::sides::{doing, owner};
 use crate::survey::{Channel, Foreign, Survey, status};
-use crate::words::{Users, counted, hexadecimal, printable, size, when};
+use crate::words::{Users, counted, hexadecimal, size, when};
 use crate::{json, namespace, ring};
 
 /// Before what belongs to a heading.

@@ -2,10 +2,11 @@
 
 use semring::Role;
 use semring::observe::{SideStatus, Snapshot, State};
+use semring_cli::printable;
 
 use crate::process::ProcessState;
 use crate::survey::{Channel, Holder, status};
-use crate::words::{lasting, printable, shorten, since};
+use crate::words::{lasting, shorten, since};
 
 /// Longest program name in a table.
 const PROGRAM_CHARS: usize = 15;

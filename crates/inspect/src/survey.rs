@@ -8,16 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use semring::observe::{Observation, SEMAPHORE_NAMES, SideStatus, Snapshot, State};
-use semring::{Corrupt, Key, Role};
+use semring::observe::{Holders, Observation, SEMAPHORE_NAMES, SideStatus, Snapshot, State};
+use semring::{Evidence, Kept, Key, Removal, Role};
 use sysv_ipc::{ErrorKind, Permissions, SegmentEntry, SemaphoreSetEntry};
 
 use crate::process::Process;
 
-/// Indices of the semaphores that hold a role or the SETUP lock (docs/layout.md).
-const PRODUCER: u16 = 2;
-const CONSUMER: u16 = 3;
-const SETUP: u16 = 4;
 /// How often, and how long after each other, to look at a channel that only an observer seems to use: a
 /// look takes microseconds.
 const LOOKS: u32 = 5;
@@ -41,8 +37,8 @@ pub struct Channel {
     pub key: Key,
     /// The segment, as the kernel lists it.
     pub segment: SegmentEntry,
-    /// What stands in it.
-    pub found: Found,
+    /// What stands in it; `None` when we may not read it, and that it is a channel's shows by its set only.
+    pub found: Option<Observation>,
     /// The semaphore set.
     pub set: Set,
     /// Who has the producer's role.
@@ -53,31 +49,11 @@ pub struct Channel {
     pub setup: Holder,
 }
 
-/// Says what stands in a channel's segment.
-#[derive(Debug)]
-pub enum Found {
-    /// A finished header.
-    Channel(Box<Snapshot>),
-    /// A header that somebody has begun, or not even that beside a channel's set.
-    Unfinished,
-    /// A header of another version.
-    OtherVersion {
-        /// Its version.
-        found: u32,
-        /// Ours.
-        expected: u32,
-    },
-    /// A header that makes no sense.
-    Damaged(Corrupt),
-    /// We may not read it; that it is a channel's shows by its set only.
-    Unreadable,
-}
-
 /// Says what is known of a channel's semaphore set.
 #[derive(Debug)]
 pub enum Set {
-    /// It is there, and these are the values.
-    Values(SemaphoreSetEntry, [u16; COUNT]),
+    /// It is there, with these values and holders.
+    Values(SemaphoreSetEntry, Holders),
     /// It is there, and we may not read it.
     Unreadable(SemaphoreSetEntry),
     /// The one that the segment names, if it names one, is gone.
@@ -175,27 +151,23 @@ impl Survey {
             result => Some(result?),
         };
         let beside = sets.with_key(segment.permissions.key);
-        let (found, set) = match observed {
-            Some(Observation::Channel(snapshot)) => {
-                let set = sets.with_id(snapshot.set.id());
-                (Found::Channel(snapshot), set)
-            }
-            Some(Observation::Unfinished) => (Found::Unfinished, beside),
-            Some(Observation::Blank) if beside.is_some() => (Found::Unfinished, beside),
-            Some(Observation::OtherVersion { found, expected }) => {
-                (Found::OtherVersion { found, expected }, beside)
-            }
-            Some(Observation::Damaged(corrupt)) => (Found::Damaged(corrupt), beside),
-            None if beside.is_some() => (Found::Unreadable, beside),
-            other => {
-                self.foreign.push(foreign_segment(&segment, other));
-                return Ok(());
-            }
+        let is_a_channel = match &observed {
+            Some(Observation::Blank) | None => beside.is_some(),
+            Some(Observation::Foreign { .. }) => false,
+            Some(_) => true,
+        };
+        if !is_a_channel {
+            self.foreign.push(foreign_segment(&segment, observed));
+            return Ok(());
+        }
+        let set = match &observed {
+            Some(Observation::Channel(snapshot)) => sets.with_id(snapshot.set.id()),
+            _ => beside,
         };
         for set in [set, beside].into_iter().flatten() {
             sets.used.insert(set.set.id());
         }
-        self.channels.push(Channel::new(segment, found, set));
+        self.channels.push(Channel::new(segment, observed, set));
         Ok(())
     }
 }
@@ -204,16 +176,20 @@ impl Channel {
     /// Looks at the set of a channel, and again at the segment, until they agree: a side that closes says so
     /// first and gives its role back then, so only a word that is still the same after the role was seen
     /// free is that of a side that has died.
-    fn new(segment: SegmentEntry, found: Found, entry: Option<SemaphoreSetEntry>) -> Self {
+    fn new(
+        segment: SegmentEntry,
+        found: Option<Observation>,
+        entry: Option<SemaphoreSetEntry>,
+    ) -> Self {
         let mut channel = Self::at_once(segment, found, entry);
         for _ in 0..LOOKS {
             let Some(said) = channel.words_of_the_dead() else {
                 break;
             };
-            let Ok(Observation::Channel(again)) = Observation::take(segment.segment) else {
+            let Ok(again @ Observation::Channel(_)) = Observation::take(segment.segment) else {
                 break;
             };
-            channel = Self::at_once(segment, Found::Channel(again), entry);
+            channel = Self::at_once(segment, Some(again), entry);
             if channel.words_of_the_dead() == Some(said) {
                 break;
             }
@@ -221,15 +197,24 @@ impl Channel {
         channel
     }
 
-    fn at_once(segment: SegmentEntry, found: Found, entry: Option<SemaphoreSetEntry>) -> Self {
+    fn at_once(
+        segment: SegmentEntry,
+        found: Option<Observation>,
+        entry: Option<SemaphoreSetEntry>,
+    ) -> Self {
         let set = entry.map_or(Set::Missing, Set::look_at);
         let snapshot = match &found {
-            Found::Channel(snapshot) => Some(&**snapshot),
+            Some(Observation::Channel(snapshot)) => Some(&**snapshot),
             _ => None,
         };
-        let producer = set.holder(PRODUCER, snapshot.map(|snapshot| &snapshot.producer));
-        let consumer = set.holder(CONSUMER, snapshot.map(|snapshot| &snapshot.consumer));
-        let setup = set.holder(SETUP, None);
+        let side = |role| {
+            set.holder(
+                |holders| holders.of(role),
+                snapshot.map(|it| status(it, role)),
+            )
+        };
+        let (producer, consumer) = (side(Role::Producer), side(Role::Consumer));
+        let setup = set.holder(|holders| holders.setup, None);
         let key = match (&set, segment.permissions.key) {
             (Set::Values(entry, _) | Set::Unreadable(entry), Key::PRIVATE) => entry.permissions.key,
             (_, key) => key,
@@ -260,9 +245,30 @@ impl Channel {
     /// Returns what a finished header says.
     pub fn snapshot(&self) -> Option<&Snapshot> {
         match &self.found {
-            Found::Channel(snapshot) => Some(snapshot),
+            Some(Observation::Channel(snapshot)) => Some(snapshot),
             _ => None,
         }
+    }
+
+    /// Tells why `semring clean` keeps it; `None` when it removes it.
+    pub fn kept(&self) -> Option<Kept> {
+        let (holders, set) = match &self.set {
+            Set::Values(entry, holders) => (Some(holders), Some(entry.permissions)),
+            Set::Missing => (None, None),
+            Set::Unreadable(_) => return Some(Kept::NotOwner),
+        };
+        let Some(observed) = &self.found else {
+            return Some(Kept::NotOwner);
+        };
+        let permissions = [Some(self.segment.permissions), set];
+        let permissions: Vec<Permissions> = permissions.into_iter().flatten().collect();
+        let evidence = Evidence {
+            permissions: &permissions,
+            holders,
+            observed: Some(observed),
+            attached: self.segment.attached,
+        };
+        Removal::new(self.key).judge(&evidence).err()
     }
 
     /// Tells whether somebody is attached, and nobody has a role.
@@ -298,28 +304,25 @@ pub const fn status(snapshot: &Snapshot, role: Role) -> &SideStatus {
 
 impl Set {
     fn look_at(entry: SemaphoreSetEntry) -> Self {
-        match entry.set.values().map(<[u16; COUNT]>::try_from) {
-            Ok(Ok(values)) => Self::Values(entry, values),
+        match Holders::look_at(entry.set) {
+            Ok(holders) => Self::Values(entry, holders),
             Err(error) if error.kind() == ErrorKind::AccessDenied => Self::Unreadable(entry),
-            _ => Self::Missing,
+            Err(_) => Self::Missing,
         }
     }
 
-    /// Finds who has a role: its semaphore says whether anybody, and who touched it last, who while it is
-    /// held is its holder. `said` is what the segment says.
-    fn holder(&self, semaphore: u16, said: Option<&SideStatus>) -> Holder {
-        let Self::Values(entry, values) = self else {
+    /// Finds who has a role, by the semaphores if they are there. `said` is what the segment says.
+    fn holder(&self, of: impl Fn(&Holders) -> Option<i32>, said: Option<&SideStatus>) -> Holder {
+        let Self::Values(_, holders) = self else {
             let attached = said.filter(|said| said.state == State::Attached);
             let process = attached.and_then(|said| Process::look_up(said.pid));
             return process.map_or(Holder::Unknown, Holder::Said);
         };
-        if values[usize::from(semaphore)] == 0 {
-            return Holder::Nobody;
-        }
-        match entry.set.last_pid(semaphore) {
-            Ok(pid) if pid > 0 => Holder::Held(pid, Process::look_up(pid)),
+        match of(holders) {
+            None => Holder::Nobody,
+            Some(pid) if pid > 0 => Holder::Held(pid, Process::look_up(pid)),
             // Of another PID namespace: the number that it has there.
-            _ => Holder::Held(said.map_or(0, |said| said.pid), None),
+            Some(_) => Holder::Held(said.map_or(0, |said| said.pid), None),
         }
     }
 }
@@ -379,7 +382,11 @@ impl Sets {
 }
 
 fn foreign_set(entry: SemaphoreSetEntry) -> Foreign {
+    let has_key = entry.permissions.key != Key::PRIVATE;
     let evidence = match entry.count {
+        COUNT if !has_key => format!(
+            "{COUNT} semaphores without a key: no channel's, perhaps of a `semring doctor` that was killed"
+        ),
         COUNT => format!(
             "{COUNT} semaphores and no segment: perhaps a channel's, whose creator was killed half-way"
         ),
@@ -391,7 +398,7 @@ fn foreign_set(entry: SemaphoreSetEntry) -> Foreign {
         id: entry.set.id(),
         permissions: entry.permissions,
         evidence,
-        may_be_a_channels: entry.count == COUNT,
+        may_be_a_channels: entry.count == COUNT && has_key,
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use ratatui::crossterm::event::{self, Event};
@@ -28,7 +28,7 @@ use screen::Screen;
 use view::{Next, View};
 use watch::Watch;
 
-/// How soon a signal is heard.
+/// How soon a signal is heard, and seen that the terminal is gone.
 const HEARING: Duration = Duration::from_millis(100);
 
 /// Shows the channels until a key or a signal ends it, and gives the terminal back as it was.
@@ -79,7 +79,7 @@ fn listen() -> Result<Receiver<io::Result<Event>>> {
     Ok(events)
 }
 
-/// Waits until something happens to the terminal, or until a time has come.
+/// Waits until something happens to the terminal, or until a time has come. Fails with the terminal.
 fn wait(
     events: &Receiver<io::Result<Event>>,
     signals: &Signals,
@@ -87,6 +87,9 @@ fn wait(
 ) -> Result<Option<Event>> {
     loop {
         signals.check()?;
+        if screen::is_gone() {
+            bail!("the terminal was closed");
+        }
         let left = until.map_or(HEARING, |until| {
             until.saturating_duration_since(Instant::now())
         });

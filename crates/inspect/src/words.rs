@@ -1,27 +1,10 @@
-//! How numbers, times, users and texts of unknown origin are written.
+//! How numbers, times and users are written.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{Uid, User};
-
-/// Writes a text that may hold anything so that it does nothing to a terminal: what is not to be seen
-/// is written as an escape.
-pub fn printable(text: &str) -> String {
-    let escape = |c: char| -> String {
-        if c.is_control() || is_format(c) {
-            c.escape_unicode().collect()
-        } else {
-            c.into()
-        }
-    };
-    text.chars().map(escape).collect()
-}
-
-/// Tells whether a character changes how others are shown: directions, joiners, no-break marks.
-const fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
+use semring_cli::printable;
 
 /// Cuts a text that is longer than `limit` characters, and shows that it was cut.
 pub fn shorten(text: &str, limit: usize) -> String {
@@ -126,27 +109,12 @@ impl Users {
     }
 }
 
-/// Writes a name so that a shell takes it as one word.
-pub fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
-    if name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", printable(name).replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_text_does_nothing_to_a_terminal() {
-        assert_eq!(
-            printable("ord\u{1b}[2Jers\n\u{202e}"),
-            "ord\\u{1b}[2Jers\\u{a}\\u{202e}"
-        );
-        assert_eq!(printable("Aufträge 注文"), "Aufträge 注文");
+    fn a_text_is_cut_visibly() {
         assert_eq!(shorten("orders", 6), "orders");
         assert_eq!(shorten("ordersandmore", 6), "order…");
     }

@@ -1,7 +1,8 @@
 //! Goal: nothing that `clean` removes was in use, however near the removal comes to an attach or a close.
 //! Method: two processes come and go in 1,000 rounds and more, of which every other ends as death does,
 //! while `semring clean` runs 1,000 times and more, and until it has removed the channel often enough. Every
-//! message has its number: none may be missing, and nobody may find the channel removed under them.
+//! message has its number: none may be missing, and nobody may find the channel removed under them. What comes
+//! too seldom for that is forced: `semring clean` is stopped at the call after which it must look again (strace).
 
 mod common;
 
@@ -13,8 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Place, wait_until};
-use semring::{Address, Channel, Consumer, Producer, RecvError, SendError};
+use common::{Place, beside, skip, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use semring::{Address, Channel, Consumer, Mode, Producer, RecvError, SendError};
+use sysv_ipc::{Operation, SemaphoreSet};
 
 /// How often a producer comes and goes at least.
 const ROUNDS: u64 = 1000;
@@ -26,6 +30,8 @@ const CLEANERS: usize = 2;
 /// Environment variables that tell the two processes where to meet, and which file ends their rounds.
 const CHANNEL: &str = "SEMRING_TEST_CHANNEL";
 const STOP: &str = "SEMRING_TEST_STOP";
+/// The semaphore that is the SETUP lock.
+const SETUP: u16 = 4;
 /// What stands in the last message in place of its number.
 const LAST: u64 = u64::MAX;
 
@@ -212,4 +218,58 @@ fn nothing_that_is_removed_was_in_use() {
     let told: String = told.into_iter().map(|(_, text)| text).collect();
     assert!(all_well, "{runs:?} runs, {removals:?} removals: {told}");
     println!("{runs:?} runs, {removals:?} removals, {told}");
+}
+
+/// Starts `semring clean`, which stops itself when it has taken its first lock; nothing, said loudly, where
+/// that cannot be done.
+fn start_clean_that_stops(place: &Place) -> Option<Child> {
+    let calls = "semop,semtimedop";
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-o", "/dev/null"]);
+    command.args(["-e", &format!("trace={calls}")]);
+    command.args(["-e", &format!("inject={calls}:signal=SIGSTOP:when=1")]);
+    command
+        .arg(beside("semring"))
+        .args(["clean", place.name.as_str()]);
+    match command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
+        Ok(child) => Some(child),
+        Err(error) => {
+            skip(&format!("no strace: {error}"));
+            None
+        }
+    }
+}
+
+/// Who removes a set and makes another one under the lock of the first is not removed with it.
+#[test]
+fn a_lock_of_a_set_that_was_exchanged_is_worth_nothing() {
+    let place = Place::new("exchanged");
+    let channel = Channel::new(Address::named(&place.name).unwrap());
+    drop(channel.producer().unwrap());
+    let Some(mut strace) = start_clean_that_stops(&place) else {
+        return;
+    };
+    let (id, locked) = (strace.id(), place.set());
+    // The signal was sent before the call was made: whoever has the lock does nothing more.
+    wait_until("it has the lock, or has ended", || {
+        strace.try_wait().unwrap().is_some() || locked.value(SETUP) == Ok(1)
+    });
+    if let Some(status) = strace.try_wait().unwrap() {
+        return skip(&format!("strace cannot trace: {status}"));
+    }
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    locked.remove().unwrap();
+    let new = SemaphoreSet::create(place.key, 5, Mode::OWNER).unwrap();
+    new.operate(&[Operation::add(SETUP, 1)]).unwrap();
+    kill(
+        Pid::from_raw(children.trim().parse().unwrap()),
+        Signal::SIGCONT,
+    )
+    .unwrap();
+    let output = strace.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let busy = format!("PID {} is attaching or leaving", std::process::id());
+    assert!(text.contains(&busy), "{text}");
+    assert_eq!((place.set(), new.value(SETUP)), (new, Ok(1)));
+    place.segment();
 }

@@ -110,6 +110,38 @@ fn all_is_well_here() {
 }
 
 #[test]
+fn nothing_is_left_of_a_doctor_that_was_killed() {
+    let script = r#"
+        objects() { tail -qn +2 /proc/sysvipc/sem /proc/sysvipc/shm; }
+        for try in {1..50}; do
+            semring doctor >/dev/null & doctor=$!
+            until [ "$(objects)" ] || ! kill -0 $doctor; do :; done
+            # Stopped, it neither begins a check nor ends one.
+            kill -STOP $doctor || continue
+            until grep -q '^State:.T' /proc/$doctor/status; do :; done
+            read child </proc/$doctor/task/$doctor/children
+            if tr '\0' ' ' </proc/$child/cmdline | grep -qE -- '--(set|segment)=[0-9]'; then
+                kill -KILL $doctor
+                wait $doctor
+                for look in {1..100}; do
+                    [ "$(objects)" ] || exec echo "nothing is left"
+                    sleep 0.1
+                done
+                objects
+                exit 1
+            fi
+            kill -CONT $doctor
+            wait $doctor
+        done
+        echo "it was never met in the middle of a check""#;
+    let Some(output) = in_own_namespace(script) else {
+        return;
+    };
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(told, "nothing is left\n", "{output:?}");
+}
+
+#[test]
 fn a_limit_that_is_too_low_is_named_and_its_remedy_mends_it() {
     for (limit, value, name, words) in [
         ("sem", "4 32000 500 128", "kernel.sem", "4 semaphores"),

@@ -215,7 +215,8 @@ fn what_is_no_channel_is_named_with_all() {
     let _place = Place::new("foreign");
     let segment = Segment::create(semring::Key::PRIVATE, 8192, semring::Mode::OWNER).unwrap();
     segment.attach().unwrap().write(0, b"PGSQL").unwrap();
-    let set = SemaphoreSet::create(semring::Key::PRIVATE, 3, semring::Mode::OWNER).unwrap();
+    let create = |count| SemaphoreSet::create(semring::Key::PRIVATE, count, semring::Mode::OWNER);
+    let (set, doctors) = (create(3).unwrap(), create(5).unwrap());
     let (all, without) = (
         json(&["list", "--all", "--json"]),
         json(&["list", "--json"]),
@@ -223,6 +224,7 @@ fn what_is_no_channel_is_named_with_all() {
     let text = stdout(&semring(&["list", "--all"]));
     segment.remove().unwrap();
     set.remove().unwrap();
+    doctors.remove().unwrap();
     let evidence = |kind: &str, id: i32| {
         let mut objects = all["foreign"].as_array().unwrap().iter();
         let object = objects.find(|object| object["kind"] == kind && object["id"] == id);
@@ -230,6 +232,11 @@ fn what_is_no_channel_is_named_with_all() {
     };
     assert!(evidence("segment", segment.id()).starts_with("it starts with \"PGSQL"));
     assert_eq!(evidence("semaphore set", set.id()), "3 semaphores");
+    let perhaps = evidence("semaphore set", doctors.id());
+    assert!(
+        perhaps.contains("perhaps of a `semring doctor`"),
+        "{perhaps}"
+    );
     assert!(text.contains("it starts with \"PGSQL"), "{text}");
     assert!(without.get("foreign").is_none());
 }

@@ -356,14 +356,22 @@ fn the_terminal_is_given_back_however_it_ends() {
 
 #[test]
 fn it_ends_with_its_terminal() {
-    let place = Place::new("hang-up");
-    let Some(terminal) = Terminal::start(&place, USUAL, "", "") else {
-        return;
-    };
-    let process = PathBuf::from(format!("/proc/{}", terminal.pid()));
-    assert!(process.exists());
-    drop(terminal);
-    wait_until("it has ended", || !process.exists());
+    // As `nohup` does: the terminal says it by SIGHUP, and nobody hears that.
+    let deaf = "sh -c 'trap \"\" HUP; exec \"$0\" \"$@\"'";
+    for (prefix, pauses) in [("", false), (deaf, false), (deaf, true)] {
+        let place = Place::new("hang-up");
+        let Some(terminal) = Terminal::start(&place, USUAL, prefix, "") else {
+            return;
+        };
+        if pauses {
+            terminal.press("Space");
+            terminal.wait_for("a pause", |screen| screen.contains("PAUSED"));
+        }
+        let process = PathBuf::from(format!("/proc/{}", terminal.pid()));
+        assert!(process.exists());
+        drop(terminal);
+        wait_until("it has ended", || !process.exists());
+    }
 }
 
 #[test]

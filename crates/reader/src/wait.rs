@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use semring::{Channel, Consumer, RecvError};
-use semring_cli::arguments::ReaderArguments;
+use semring_cli::arguments::{ReaderArguments, ReaderTask};
 use semring_cli::{Program, attach};
 
 /// Waits for the channel to appear, and attaches to it as the consumer.
@@ -19,7 +19,8 @@ pub fn for_channel(
     let key = channel.address().key();
     tracing::info!(channel = %channel.address(), %key, "attaching as the consumer");
     let appears_by = arguments.appears_by();
-    let consumer = attach(program, channel, appears_by, not_there, Channel::consumer)?;
+    let notice = |channel: &Channel| not_there(arguments, channel);
+    let consumer = attach(program, channel, appears_by, notice, Channel::consumer)?;
     let link = consumer.link();
     tracing::info!(
         segment = link.segment().id(),
@@ -33,12 +34,13 @@ pub fn for_channel(
     Ok(consumer)
 }
 
-fn not_there(channel: &Channel) -> String {
-    let address = channel.address();
-    format!(
-        "waiting for {address} (key {}) to appear: start `writer` in another terminal",
-        address.key()
-    )
+fn not_there(arguments: &ReaderArguments, channel: &Channel) -> String {
+    let (address, key) = (channel.address(), channel.address().key());
+    let command = arguments.channel.command(match arguments.task() {
+        ReaderTask::Demo => "writer",
+        ReaderTask::Data(_) => "writer FILE",
+    });
+    format!("waiting for {address} (key {key}) to appear: start `{command}` in another terminal")
 }
 
 /// Waits until there is a message; false at the end of the stream.

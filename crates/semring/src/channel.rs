@@ -28,7 +28,7 @@ use crate::semaphores::{Kernel, Semaphores, Waited};
 use crate::{AttachReason, Consumer, Deadline, Framing, Producer, Sync};
 
 #[cfg(not(loom))]
-pub use removal::{Leftover, Removal};
+pub use removal::{Evidence, Leftover, Removal};
 
 /// How long to wait for others that attach or leave, unless told otherwise: they need microseconds,
 /// but for one that is stopped.

@@ -112,7 +112,7 @@ pub use crash::POINTS as CRASH_POINTS;
 
 pub use channel::{Channel, CloseOutcome, Link};
 #[cfg(not(loom))]
-pub use channel::{Leftover, Removal};
+pub use channel::{Evidence, Leftover, Removal};
 pub use consumer::{Batch, Consumer, Message};
 pub use deadline::Deadline;
 #[cfg(not(loom))]

@@ -21,12 +21,15 @@
 //! ```
 
 mod copy;
+mod holders;
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
+#[cfg(not(loom))]
+use crate::error::Kept;
 use crate::error::{Corrupt, Role};
 use crate::geometry::{Geometry, load_geometry};
 use crate::layout::{HEADER_BYTES, Header, Identity, MAGIC, SEMAPHORES, UNFINISHED, VERSION};
@@ -35,6 +38,7 @@ use crate::ring::distance;
 use crate::{Framing, Sync};
 
 pub use crate::layout::State;
+pub use holders::Holders;
 
 /// The semaphores of a channel by index, as docs/layout.md names them.
 pub const SEMAPHORE_NAMES: [&str; SEMAPHORES as usize] =
@@ -152,6 +156,34 @@ impl Snapshot {
     #[must_use]
     pub fn end_is_unseen(&self) -> bool {
         self.producer.state == State::Closed && self.consumer.end_seen != self.producer.epoch
+    }
+}
+
+#[cfg(not(loom))]
+impl Observation {
+    /// Checks that nothing in it waits for anybody: no message, and no end of a stream. What is no finished
+    /// channel holds nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Kept::Unread`] or [`Kept::EndUnseen`]; [`Kept::Damaged`] when it cannot be told.
+    pub fn check_read(&self) -> Result<(), Kept> {
+        let snapshot = match self {
+            Self::Channel(snapshot) => snapshot,
+            Self::Damaged(corrupt) => return Err(Kept::Damaged(corrupt.clone())),
+            _ => return Ok(()),
+        };
+        let Some(filled) = snapshot.filled else {
+            let (tail, head) = (snapshot.tail, snapshot.head);
+            let slots = snapshot.geometry.slot_count();
+            let expected = format!("at most {slots} ahead of head {head}");
+            return Err(Kept::Damaged(Corrupt::new("tail", tail, expected)));
+        };
+        match u64::from(filled) {
+            0 if snapshot.end_is_unseen() => Err(Kept::EndUnseen),
+            0 => Ok(()),
+            messages => Err(Kept::Unread { messages }),
+        }
     }
 }
 

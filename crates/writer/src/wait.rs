@@ -68,7 +68,7 @@ impl<'a> Waiting<'a> {
                 self.program,
                 producer,
                 deadline,
-                notice,
+                |producer| notice(self.arguments, producer),
                 timed_out,
                 Producer::ready,
             );
@@ -92,7 +92,7 @@ impl<'a> Waiting<'a> {
                 self.program,
                 producer,
                 deadline,
-                notice,
+                |producer| notice(self.arguments, producer),
                 timed_out,
                 Producer::drain,
             );
@@ -117,13 +117,15 @@ impl<'a> Waiting<'a> {
 }
 
 /// Says what the writer waits for, and what to do.
-fn notice(producer: &Producer) -> String {
+fn notice(arguments: &WriterArguments, producer: &Producer) -> String {
     let link = producer.link();
     let (channel, key) = (link.address(), link.key());
-    match producer.has_consumer() {
-        Ok(true) => format!("waiting for the reader of {channel} (key {key}), which is slow"),
-        _ => format!(
-            "waiting for a reader of {channel} (key {key}): start `reader` in another terminal"
-        ),
+    if let Ok(true) = producer.has_consumer() {
+        return format!("waiting for the reader of {channel} (key {key}), which is slow");
     }
+    let command = arguments.channel.command(match link.framing() {
+        Framing::Demo => "reader",
+        _ => "reader -o FILE",
+    });
+    format!("waiting for a reader of {channel} (key {key}): start `{command}` in another terminal")
 }

@@ -217,8 +217,8 @@ fn a_writer_without_reader_says_what_it_waits_for_and_gives_up_in_time() {
         &["writer: timed out: the consumer has not read everything"],
     );
     let note = format!(
-        "writer: waiting for a reader of channel {:?} (key {}): start `reader` in another terminal\n",
-        place.name, place.key
+        "writer: waiting for a reader of channel {:?} (key {}): start `reader --channel {}` in another terminal\n",
+        place.name, place.key, place.name
     );
     assert!(writer.stderr.starts_with(&note), "{:?}", writer.stderr);
     // What it had sent is kept for the next one.
@@ -244,7 +244,8 @@ fn a_reader_without_channel_says_what_it_waits_for_and_gives_up_in_time() {
 
     let reader = place.run(&mut place.reader("--wait 1200ms --timeout 1ms"));
     let note = format!(
-        "reader: waiting for {name} (key {key}) to appear: start `writer` in another terminal\n"
+        "reader: waiting for {name} (key {key}) to appear: start `writer --channel {}` in another terminal\n",
+        place.name
     );
     assert!(reader.stderr.starts_with(&note), "{:?}", reader.stderr);
     reader.assert_code(4);

@@ -7,14 +7,18 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use semring::{Address, Channel, Framing, Key, Mode, Sync};
 
+use crate::quoting::{channel_option, option};
 use crate::values;
+
+/// Name of the channel that is meant without a word about it.
+const DEFAULT: &str = "default";
 
 /// Holds the arguments that say where the channel is, and what is asked of it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Channel")]
 pub struct ChannelArguments {
     /// Name of the channel; USER/NAME for one that somebody else made
-    #[arg(long, value_name = "NAME", default_value = "default", value_parser = values::channel)]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT, value_parser = values::channel)]
     channel: String,
 
     /// Use the `ftok` key of this existing file instead of a name
@@ -85,6 +89,20 @@ impl ChannelArguments {
             channel = channel.sync(sync.into());
         }
         Ok(channel)
+    }
+
+    /// Writes a command that starts a program on the same channel, for a shell.
+    #[must_use]
+    pub fn command(&self, program: &str) -> String {
+        let option = match (self.key, &self.path) {
+            (Some(key), _) => format!("--key {key}"),
+            (None, Some(path)) => {
+                format!("{} --project {}", option("--path", path), self.project)
+            }
+            (None, None) if self.channel == DEFAULT => return program.to_owned(),
+            (None, None) => channel_option(&self.channel),
+        };
+        format!("{program} {option}")
     }
 
     /// Tells whether it was asked what a new channel is to be like: who does so creates it if need be.

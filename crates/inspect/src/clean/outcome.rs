@@ -2,12 +2,11 @@
 
 use anyhow::{Result, bail};
 use semring::{AttachReason, Kept, Leftover};
-use semring_cli::Refused;
+use semring_cli::{Refused, printable};
 use serde_json::{Value, json};
 use sysv_ipc::{Segment, SemaphoreSet};
 
 use crate::process::Process;
-use crate::words::printable;
 
 use super::target::Target;
 use super::{objects, unread};
@@ -214,7 +213,7 @@ fn describe(reason: &Kept) -> String {
 }
 
 /// Names a reason for other programs.
-fn word(reason: &Kept) -> &'static str {
+pub fn word(reason: &Kept) -> &'static str {
     match reason {
         Kept::NotFound => "not found",
         Kept::InUse { .. } => "in use",

@@ -4,13 +4,17 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use semring::{Kept, Key, Leftover, Removal};
+use semring_cli::{operand, printable};
 
 use crate::arguments::Which;
 use crate::names::{Wanted, name_of};
 use crate::survey::{Channel, Foreign, Survey};
-use crate::words::{Users, printable, quoted};
+use crate::words::Users;
 
 use super::outcome::Outcome;
+
+/// Names for other programs why a segment is kept that was removed and still has users.
+pub const SEGMENT_REMOVED: &str = "segment removed";
 
 /// Something to be removed or kept.
 #[derive(Debug)]
@@ -56,7 +60,7 @@ impl Target {
         targets.extend(parts.map(|part| Self::part(part, users)));
         // A segment that was removed under its users lives beside the next one of its key.
         let mut seen = HashSet::new();
-        targets.retain(|target| target.key == Key::PRIVATE || seen.insert(target.key));
+        targets.retain(|target| target.settled.is_some() || seen.insert(target.key));
         Ok(targets)
     }
 
@@ -64,6 +68,10 @@ impl Target {
         let named = true;
         if let Some(channel) = wanted.find(survey) {
             let mut target = Self::channel(channel, users);
+            if channel.key != Key::PRIVATE {
+                // The set of a segment that was removed can be had by its key.
+                target.settled = None;
+            }
             let found = channel.snapshot().map(|snapshot| &snapshot.name);
             let found = found.filter(|found| !wanted.name.is_empty() && **found != wanted.name);
             if let Some(found) = found.filter(|_| channel.key == wanted.key) {
@@ -98,17 +106,17 @@ impl Target {
     fn channel(channel: &Channel, users: &mut Users) -> Self {
         let name = name_of(channel, users);
         let key = channel.key.to_string();
-        let gone = channel.key == Key::PRIVATE;
+        let gone = channel.segment.marked_for_removal;
         let sentence = "its segment was removed, and ends with its last user";
         Self {
             title: printable(name.as_ref().unwrap_or(&key)),
-            argument: name.map_or_else(|| format!("--key {key}"), |name| quoted(&name)),
+            argument: name.map_or_else(|| format!("--key {key}"), |name| operand(&name)),
             key: channel.key,
             owner: users
                 .name(channel.segment.permissions.owner_user_id)
                 .to_owned(),
             named: false,
-            settled: gone.then(|| Settled::Kept("segment removed", sentence.to_owned())),
+            settled: gone.then(|| Settled::Kept(SEGMENT_REMOVED, sentence.to_owned())),
         }
     }
 
@@ -125,7 +133,7 @@ impl Target {
             owner: users.name(permissions.owner_user_id).to_owned(),
             argument: format!("--key {}", permissions.key),
             named: false,
-            settled: (!object.may_be_a_channels || permissions.key == Key::PRIVATE).then(foreign),
+            settled: (!object.may_be_a_channels).then(foreign),
         }
     }
 

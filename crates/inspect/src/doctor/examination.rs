@@ -79,7 +79,7 @@ impl Objects {
 
 impl Drop for Objects {
     fn drop(&mut self) {
-        // Some checks remove them.
+        // Mostly gone by now: whoever does the check removes them at its end.
         let _ = self.set.map(SemaphoreSet::remove);
         let _ = self.segment.map(Segment::remove);
     }

@@ -74,7 +74,11 @@ pub fn play(part: &Part) -> Result<()> {
             set,
             segment,
         } => {
-            let finding = check.perform(SemaphoreSet::from_id(set), Segment::from_id(segment));
+            let (set, segment) = (SemaphoreSet::from_id(set), Segment::from_id(segment));
+            let finding = check.perform(set, segment);
+            // Whoever made them removes them, too, but for one who has been killed meanwhile.
+            let _ = set.remove();
+            let _ = segment.remove();
             serde_json::to_writer(io::stdout(), &finding).context("cannot hand in the finding")
         }
         Part::Hold {

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Sparkline};
 use semring::Role;
-use semring::observe::{SEMAPHORE_NAMES, Snapshot};
+use semring::observe::{Holders, SEMAPHORE_NAMES, Snapshot};
 
 use super::series::short_rate;
 use super::table;
@@ -151,7 +151,7 @@ fn all_about(watched: &Watched, users: &mut Users) -> Vec<Line<'static>> {
         lines.extend(part("Ring", drawing(snapshot)));
     }
     lines.extend(part("Objects", show::objects(channel, users)));
-    if let Set::Values(_, values) = &channel.set {
+    if let Set::Values(_, Holders { values, .. }) = &channel.set {
         let named = SEMAPHORE_NAMES.iter().zip(values);
         let named: Vec<String> = named
             .map(|(name, value)| format!("{name} {value}"))

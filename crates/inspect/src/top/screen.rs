@@ -1,8 +1,11 @@
 //! The terminal, for as long as it is ours.
 
+use std::io;
 use std::mem::ManuallyDrop;
+use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::{DefaultTerminal, Frame};
 
 /// Holds the terminal: another page of it, without echo and line editing. Gives it back when dropped,
@@ -49,6 +52,15 @@ impl Drop for Screen {
         let _ = self.terminal.show_cursor();
         restore();
     }
+}
+
+/// Tells whether the terminal was closed. Who ignores SIGHUP and has nothing to write learns of it in no
+/// other way. Does not block.
+pub fn is_gone() -> bool {
+    let stdout = io::stdout();
+    // What is not asked for is told all the same: a hang-up, and nothing else of a terminal.
+    let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|told| told > 0)
 }
 
 fn restore() {

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use semring::observe::Observation;
+use semring_cli::printable;
 
 use super::series::Series;
 use crate::diagnosis::Diagnosis;
 use crate::names::{name_of, title_of};
 use crate::survey::{Channel, Survey};
-use crate::words::{Users, printable};
+use crate::words::Users;
 
 /// How often to ask at most for the values of semaphores: it throws the kernel into a slow mode for the
 /// whole set, whose users pay for it.

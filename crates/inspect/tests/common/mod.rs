@@ -42,7 +42,12 @@ pub struct Place {
 
 impl Place {
     pub fn new(test: &'static str) -> Self {
-        let name = format!("inspect-{}-{}-{test}", std::process::id(), next());
+        Self::called("", test)
+    }
+
+    /// A channel whose name begins with `start`.
+    pub fn called(start: &str, test: &'static str) -> Self {
+        let name = format!("{start}inspect-{}-{}-{test}", std::process::id(), next());
         let key = Address::named(&name).unwrap().key();
         Self {
             name,
@@ -177,6 +182,16 @@ impl Place {
         format!("`semring clean {force}{}`", self.name)
     }
 
+    /// Why all of `semring clean` would keep this channel; null when it would remove it.
+    #[track_caller]
+    fn reason(&self) -> Value {
+        let judged = json(&["clean", "--dry-run", "--json"])["channels"].take();
+        let key = self.key.to_string();
+        let mut judged = judged.as_array().unwrap().iter();
+        let judged = judged.find(|channel| channel["key"] == key);
+        judged.expect("judged")["reason"].clone()
+    }
+
     /// Checks that a command that `semring` has recommended removes this channel.
     #[track_caller]
     pub fn assert_gives_up(&self, remedy: &str) {
@@ -196,6 +211,7 @@ impl Place {
         let listed = self.listed().expect("listed");
         assert_eq!(listed["condition"], condition, "{listed}");
         assert_eq!(listed["stale"], condition == "stale");
+        assert_eq!(listed["kept"], self.reason(), "{listed}");
         let (line, shown) = (self.line(), stdout(&self.show(&[])));
         let in_json = json(&["show", &self.name, "--json"])["diagnosis"].take();
         for word in words {

@@ -11,10 +11,9 @@ use super::setup::{BACK_OFF, Obstacle, repeat, with_setup};
 use super::{Channel, objects};
 use crate::Deadline;
 use crate::address::Address;
-use crate::error::{AttachReason, Corrupt, Kept, Role};
+use crate::error::{AttachReason, Kept, Role};
 use crate::layout::SEMAPHORES;
-use crate::observe::{Observation, Snapshot};
-use crate::semaphores::Semaphore;
+use crate::observe::{Holders, Observation};
 
 /// How long to wait for others that attach or leave, unless told otherwise.
 const SETUP_LIMIT: Duration = Duration::from_secs(1);
@@ -61,6 +60,20 @@ pub struct Leftover {
     pub unread: u64,
 }
 
+/// Holds what is known of a channel, by which its removal is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Owner, creator and mode of segment and semaphore set, of each that is there.
+    pub permissions: &'a [Permissions],
+    /// Who has the roles and the lock; `None` without a set.
+    pub holders: Option<&'a Holders>,
+    /// What stands in the segment; `None` without one. What is seen before the holders may be older than the
+    /// last move of a role's last owner.
+    pub observed: Option<&'a Observation>,
+    /// Attachments of the segment.
+    pub attached: u64,
+}
+
 impl Removal {
     /// Starts with the removal of what bears a channel's mark and is provably stale.
     #[must_use]
@@ -104,13 +117,34 @@ impl Removal {
     pub fn preview(&self) -> Result<Leftover, Kept> {
         flatten(repeat(self.setup_limit, |_| {
             let look = Look::take(self.key)?;
-            Ok(look
-                .judge(self)
-                .and_then(|leftover| match look.setup_holder {
-                    Some(pid) if !self.force => Err(Kept::Busy { pid }),
-                    _ => Ok(leftover),
-                }))
+            Ok(self.judge(&look.evidence()).map(|()| look.leftover()))
         }))
+    }
+
+    /// Tells by what is known whether [`remove`](Self::remove) would remove it. Asks the kernel for nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Kept`]: why it would be kept.
+    pub fn judge(&self, evidence: &Evidence<'_>) -> Result<(), Kept> {
+        self.check(evidence)?;
+        match evidence.holders.and_then(|holders| holders.setup) {
+            Some(pid) if !self.force => Err(Kept::Busy { pid }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges whatever may be done once the SETUP lock is free.
+    fn check(&self, evidence: &Evidence<'_>) -> Result<(), Kept> {
+        if !evidence.permissions.iter().all(may_remove) {
+            return Err(Kept::NotOwner);
+        }
+        evidence.check_mark(self.unmarked)?;
+        if self.force {
+            return Ok(());
+        }
+        evidence.check_unused()?;
+        evidence.observed.map_or(Ok(()), Observation::check_read)
     }
 
     /// Removes segment and semaphore set. Waits only for others that are attaching or leaving, no longer
@@ -122,9 +156,9 @@ impl Removal {
     pub fn remove(&self) -> Result<Leftover, Kept> {
         flatten(repeat(self.setup_limit, |deadline| {
             let look = Look::take(self.key)?;
-            match look.judge(self) {
+            match self.check(&look.evidence()) {
                 Err(kept) => Ok(Err(kept)),
-                Ok(leftover) => self.remove_looked_at(&look, leftover, deadline),
+                Ok(()) => self.remove_looked_at(&look, deadline),
             }
         }))
     }
@@ -132,9 +166,9 @@ impl Removal {
     fn remove_looked_at(
         &self,
         look: &Look,
-        leftover: Leftover,
         deadline: Deadline,
     ) -> Result<Result<Leftover, Kept>, Obstacle> {
+        let leftover = look.leftover();
         if self.force && look.set.is_none() {
             // No set of its own carries its lock, and none is made beside its users.
             leftover.remove()?;
@@ -162,7 +196,8 @@ impl Removal {
         if look.set != Some(locked) {
             return Err(Obstacle::Again);
         }
-        let leftover = look.judge(self).map_err(|_| Obstacle::Again)?;
+        self.check(&look.evidence()).map_err(|_| Obstacle::Again)?;
+        let leftover = look.leftover();
         leftover.remove()?;
         Ok(leftover)
     }
@@ -191,9 +226,7 @@ struct Look {
     set: Option<SemaphoreSet>,
     /// Of both objects.
     permissions: Vec<Permissions>,
-    producer: Option<i32>,
-    consumer: Option<i32>,
-    setup_holder: Option<i32>,
+    holders: Option<Holders>,
     observed: Option<Observation>,
     attached: u64,
 }
@@ -223,34 +256,15 @@ impl Look {
             segment,
             set,
             permissions,
-            producer: None,
-            consumer: None,
-            setup_holder: None,
+            holders: None,
             observed: None,
             attached: 0,
         };
         // The roles before the positions: the last owner of a role that is free has moved for the last
         // time.
-        look.look_at_roles()?;
+        look.holders = set.map(Holders::look_at).transpose()?;
         look.look_at_segment()?;
         Ok(look)
-    }
-
-    fn look_at_roles(&mut self) -> Result<(), sysv_ipc::Error> {
-        let Some(set) = self.set else { return Ok(()) };
-        let values = set.values()?;
-        let holder = |semaphore: Semaphore| {
-            let index = semaphore as u16;
-            let held = values
-                .get(usize::from(index))
-                .is_some_and(|&value| value > 0);
-            // Who operated last on the semaphore of a role that is held is its holder.
-            held.then(|| set.last_pid(index)).transpose()
-        };
-        self.producer = holder(Semaphore::Producer)?;
-        self.consumer = holder(Semaphore::Consumer)?;
-        self.setup_holder = holder(Semaphore::Setup)?;
-        Ok(())
     }
 
     fn look_at_segment(&mut self) -> Result<(), sysv_ipc::Error> {
@@ -261,17 +275,13 @@ impl Look {
         // Our own attachment has ended.
         self.attached = segment.stat()?.attached;
         for _ in 0..LOOKS {
-            if self.attached == 0 || self.is_in_use() {
+            if self.attached == 0 || self.evidence().is_in_use() {
                 break;
             }
             thread::sleep(BACK_OFF);
             self.attached = segment.stat()?.attached;
         }
         Ok(())
-    }
-
-    const fn is_in_use(&self) -> bool {
-        self.producer.is_some() || self.consumer.is_some()
     }
 
     /// Describes the channel as `with_setup` takes it: its maker's, whatever its mode.
@@ -285,34 +295,38 @@ impl Look {
             .create(false)
     }
 
-    /// Decides whether the removal may take it.
-    fn judge(&self, removal: &Removal) -> Result<Leftover, Kept> {
-        if !self.permissions.iter().all(may_remove) {
-            return Err(Kept::NotOwner);
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            permissions: &self.permissions,
+            holders: self.holders.as_ref(),
+            observed: self.observed.as_ref(),
+            attached: self.attached,
         }
-        self.check_mark(removal.unmarked)?;
-        if !removal.force {
-            self.check_unused()?;
-            self.check_read()?;
-        }
-        Ok(Leftover {
-            segment: self.segment,
-            set: self.set,
-            unread: self.snapshot().map_or(0, unread),
-        })
     }
 
-    fn snapshot(&self) -> Option<&Snapshot> {
-        match &self.observed {
-            Some(Observation::Channel(snapshot)) => Some(snapshot),
-            _ => None,
+    fn leftover(&self) -> Leftover {
+        let unread = match &self.observed {
+            Some(Observation::Channel(snapshot)) => snapshot.filled.unwrap_or(0),
+            _ => 0,
+        };
+        Leftover {
+            segment: self.segment,
+            set: self.set,
+            unread: unread.into(),
         }
+    }
+}
+
+impl Evidence<'_> {
+    fn is_in_use(&self) -> bool {
+        let holders = self.holders;
+        holders.is_some_and(|holders| holders.producer.is_some() || holders.consumer.is_some())
     }
 
     /// Checks that it is a channel.
     fn check_mark(&self, known: bool) -> Result<(), Kept> {
         let refuse = |reason| Err(Kept::Refused(reason));
-        match &self.observed {
+        match self.observed {
             Some(Observation::Channel(_) | Observation::Unfinished | Observation::Damaged(_)) => {
                 Ok(())
             }
@@ -321,7 +335,7 @@ impl Look {
                 expected: *expected,
             }),
             Some(Observation::Foreign { evidence }) => refuse(foreign(evidence.clone())),
-            Some(Observation::Blank) if self.set.is_none() => refuse(foreign(
+            Some(Observation::Blank) if self.holders.is_none() => refuse(foreign(
                 "it is all zero, and without a channel's semaphore set".to_owned(),
             )),
             Some(Observation::Blank) | None if known => Ok(()),
@@ -331,10 +345,10 @@ impl Look {
 
     /// Checks that nobody has to do with it any more.
     fn check_unused(&self) -> Result<(), Kept> {
-        if self.is_in_use() {
+        if let Some(holders) = self.holders.filter(|_| self.is_in_use()) {
             return Err(Kept::InUse {
-                producer: self.producer,
-                consumer: self.consumer,
+                producer: holders.producer,
+                consumer: holders.consumer,
             });
         }
         if self.attached > 0 {
@@ -345,39 +359,11 @@ impl Look {
         // The lock of a set that belonged to us would keep the channel's owner out, not let them wait.
         let own = nix::unistd::geteuid().as_raw();
         let ours = |permissions: &Permissions| permissions.creator_user_id == own;
-        if self.set.is_none() && !self.permissions.iter().all(ours) {
+        if self.holders.is_none() && !self.permissions.iter().all(ours) {
             return Err(Kept::SetMissing);
         }
         Ok(())
     }
-
-    /// Checks that nothing in it waits for anybody.
-    fn check_read(&self) -> Result<(), Kept> {
-        if let Some(Observation::Damaged(corrupt)) = &self.observed {
-            return Err(Kept::Damaged(corrupt.clone()));
-        }
-        let Some(snapshot) = self.snapshot() else {
-            return Ok(());
-        };
-        if snapshot.filled.is_none() {
-            let (tail, head) = (snapshot.tail, snapshot.head);
-            let slots = snapshot.geometry.slot_count();
-            let expected = format!("at most {slots} ahead of head {head}");
-            return Err(Kept::Damaged(Corrupt::new("tail", tail, expected)));
-        }
-        let messages = unread(snapshot);
-        if messages > 0 {
-            return Err(Kept::Unread { messages });
-        }
-        if snapshot.end_is_unseen() {
-            return Err(Kept::EndUnseen);
-        }
-        Ok(())
-    }
-}
-
-fn unread(snapshot: &Snapshot) -> u64 {
-    snapshot.filled.unwrap_or(0).into()
 }
 
 fn foreign(evidence: String) -> AttachReason {

@@ -44,8 +44,10 @@ const NO_MESSAGES: [&str; 72] = [
     // The progress bar.
     "… of … … …, … to go",
     "… … in …, …",
+    // Parts of the commands that are recommended.
+    r#""$(printf %b '…')""#,
+    "… --project …",
     // What `semring` makes its sentences of, and its words for other programs.
-    " --channel …",
     " --key …",
     " and ",
     ", … could not be removed",
@@ -66,7 +68,6 @@ const NO_MESSAGES: [&str; 72] = [
     "not owner",
     "nothing is",
     "nothing lies",
-    "only the end of its stream is",
     "other version",
     "peer lost",
     "process … (…)",
