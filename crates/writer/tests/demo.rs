@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Ended, Place};
+use common::{Ended, FULL, Place};
 
 const FAST: &str = "--interval 10ms";
 
@@ -127,8 +127,12 @@ fn writer_first(place: &Place, writer_asks: &str, reader_asks: &str) {
 fn reader_first(place: &Place, writer_asks: &str, reader_asks: &str, makers: &Makers) {
     let mut reader = place.start(&mut place.reader(reader_asks));
     reader.wait_for("=== P2: READER (Consumer) ===");
-    // It now looks for the channel, or has made it.
-    thread::sleep(Duration::from_millis(50));
+    if reader_asks.is_empty() {
+        // It now looks for the channel; whether it did so already, when there is one, nobody can tell.
+        thread::sleep(Duration::from_millis(50));
+    } else {
+        place.wait_until_blocked(FULL);
+    }
     let writer = place.start(&mut place.writer(&format!("{FAST} {writer_asks}")));
     let pid = writer.pid();
     assert_story(place, &writer.end(), &reader.end(), pid, makers);
