@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Ended, FULL, Place};
+use nix::sys::signal::Signal;
+
+use common::{Ended, FULL, Place, state, wait_until};
 
 const FAST: &str = "--interval 10ms";
 
@@ -241,12 +243,22 @@ fn a_reader_without_channel_says_what_it_waits_for_and_gives_up_in_time() {
         &["there is no such channel; start the writer", &name, &key],
     );
 
-    let reader = place.run(&mut place.reader("--wait 1200ms"));
     let note = format!(
         "reader: waiting for {name} (key {key}) to appear: start `writer` in another terminal\n"
     );
-    assert!(reader.stderr.starts_with(&note), "{:?}", reader.stderr);
-    reader.assert_code(4);
+    for runs_meanwhile in [true, false] {
+        let mut reader = place.start(&mut place.reader("--wait 1200ms"));
+        if !runs_meanwhile {
+            reader.wait_for("=== P2: READER (Consumer) ===");
+            wait_until("it waits", || state(reader.pid()) == 'S');
+            reader.signal(Signal::SIGSTOP);
+            thread::sleep(Duration::from_millis(1300));
+            reader.signal(Signal::SIGCONT);
+        }
+        let reader = reader.end();
+        assert!(reader.stderr.starts_with(&note), "{:?}", reader.stderr);
+        reader.assert_code(4);
+    }
     place.assert_nothing_left();
 }
 
