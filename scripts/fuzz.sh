@@ -36,7 +36,7 @@ for target in "${targets[@]}"; do
     mkdir -p "$work/corpus/$target" "$work/found/$target"
     echo "fuzz: $target, $seconds s"
     if ! unshare --ipc cargo fuzz run "${options[@]}" "$target" "$work/corpus/$target" "crates/semring/fuzz/seeds/$target" -- \
-        -max_total_time="$seconds" -timeout=10 -print_final_stats=1 -artifact_prefix="$work/found/$target/" >"$work/$target.log" 2>&1; then
+        -max_total_time="$seconds" -timeout=60 -print_final_stats=1 -artifact_prefix="$work/found/$target/" >"$work/$target.log" 2>&1; then
         tail -n 40 "$work/$target.log"
         exit 1
     fi

@@ -79,16 +79,16 @@ pub fn attach<T>(
             AttachReason::SetupBusy { .. } | AttachReason::Contended => false,
             _ => return Err(explain(error)),
         };
-        let limit = if missing { deadline } else { others };
-        let left = limit.remaining().unwrap_or(Duration::MAX);
-        if left.is_zero() {
-            return Err(error.into());
-        }
         if missing
             && told_at.remaining().is_some_and(|left| left.is_zero())
             && let Some(notice) = notice.take()
         {
             program.say(notice(&channel));
+        }
+        let limit = if missing { deadline } else { others };
+        let left = limit.remaining().unwrap_or(Duration::MAX);
+        if left.is_zero() {
+            return Err(error.into());
         }
         program.signals().sleep(LOOK_EVERY.min(left))?;
     }

@@ -61,7 +61,7 @@ fn letter(counter: i32) -> u8 {
     reason = "it is an argument of the calls below"
 )]
 fn deadline() -> Option<Instant> {
-    Some(Instant::now() + Duration::from_secs(30))
+    Some(Instant::now() + Duration::from_secs(100))
 }
 
 fn write(memory: FlagSegment) {

@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 
-use common::{Place, Running, json, semring, skip, stdout, wait_until};
+use common::{EMPTY, Place, Running, json, semring, skip, stdout, wait_until};
 use nix::sched::{CloneFlags, unshare};
 use semring::{Address, Channel, Key, Mode};
 use sysv_ipc::{MessageQueue, Operation, Segment, SemaphoreSet};
@@ -55,11 +55,17 @@ impl Place {
         assert_eq!(self.state(), before);
     }
 
-    /// All that is known of it, but for the times that the kernel notes when anybody ends who has waited.
+    /// All that is known of it, but for the times that the kernel notes when anybody ends who has waited,
+    /// and for how long somebody has waited.
     fn state(&self) -> Option<serde_json::Value> {
         let mut state = self.listed()?;
         state["active_at"].take();
         state["diagnosis"].take();
+        for role in ["producer", "consumer"] {
+            let doing = state[role]["doing"].as_str()?;
+            let what = doing.split(", ").next();
+            state[role]["doing"] = what.into();
+        }
         Some(state)
     }
 
@@ -420,7 +426,7 @@ fn another_users_channel() {
         let mut command = Command::new(folder.join("writer"));
         command.args(sent).arg(&place.name).uid(OWNER).gid(OWNER);
         let writer = Running::start(&mut command);
-        wait_until("it is there", || place.listed().is_some());
+        place.wait_until_blocked(EMPTY);
         let mode = mode.parse().unwrap();
         let mut consumer = channel.clone().mode(mode).framing(semring::Framing::Demo);
         consumer = consumer.create(false);

@@ -1,6 +1,7 @@
 //! Goal: completions and manual pages know what the programs know. Method: they are made by the real
 //! program, and read by the shell and by name of each option.
 
+use std::io::Write as _;
 use std::process::{Command, Output};
 
 fn semring(arguments: &[&str]) -> Output {
@@ -26,7 +27,11 @@ fn bash_accepts_the_completions_and_offers_options() {
              _{program} {program} {start} {program}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let Ok(offered) = Command::new("bash").args(["--norc", "-c", &asked]).output() else {
-            eprintln!("SKIPPED: bash_accepts_the_completions_and_offers_options: no bash");
+            let reason = "no bash";
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIPPED: bash_accepts_the_completions: {reason}"
+            );
             return;
         };
         let offered = String::from_utf8(offered.stdout).unwrap();

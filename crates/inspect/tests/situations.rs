@@ -8,7 +8,6 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{EMPTY, Place, Running, semring, skip, stdout, wait_until};
-use nix::sys::signal::Signal;
 use semring::{Address, Mode};
 use sysv_ipc::{Operation, Segment, SemaphoreSet};
 
@@ -40,8 +39,7 @@ fn reader_first() {
 #[test]
 fn a_missing_channel_names_those_that_there_are() {
     let place = Place::new("there");
-    let _writer = place.start("writer", "--interval 1h");
-    wait_until("it is there", || place.listed().is_some());
+    let _writer = place.start_alone();
     let shown = semring(&["show", "not-there"]);
     let words = String::from_utf8(shown.stderr).unwrap();
     assert!(
@@ -318,9 +316,8 @@ fn a_side_that_closes_is_not_dead() {
 #[test]
 fn another_version() {
     let place = Place::new("version");
-    let writer = place.start("writer", "--interval 1h");
-    wait_until("it is there", || place.listed().is_some());
-    writer.signal(Signal::SIGSTOP);
+    let writer = place.start_alone();
+    writer.stop();
     place.scribble(8, &[7]);
     place.assert_named("other version", &["version 7, this program knows 1"]);
 }
@@ -391,7 +388,7 @@ fn a_hostile_program_name() {
     let mut command = Command::new(program);
     command.args(["--interval", "1h", "--channel", &place.name]);
     let _writer = Running::start(&mut command);
-    wait_until("it is there", || place.listed().is_some());
+    place.wait_until_blocked(EMPTY);
     for text in [place.line(), stdout(&place.show(&[]))] {
         assert!(text.contains("wri\\u{1b}[2Jter"), "{text}");
         assert!(!text.contains('\x1b'), "{text:?}");

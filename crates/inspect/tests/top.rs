@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Place, Running, WATCHDOG, beside, semring, skip, wait_until};
+use common::{Place, Running, WATCHDOG, beside, can_trace, semring, skip, state, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -367,10 +367,13 @@ fn it_ends_with_its_terminal() {
             terminal.press("Space");
             terminal.wait_for("a pause", |screen| screen.contains("PAUSED"));
         }
-        let process = PathBuf::from(format!("/proc/{}", terminal.pid()));
-        assert!(process.exists());
+        let pid = terminal.pid().as_raw().try_into().unwrap();
+        assert!(state(pid).is_some_and(|state| state != "Z"));
         drop(terminal);
-        wait_until("it has ended", || !process.exists());
+        // Whoever is to wait for it then need not.
+        wait_until("it has ended", || {
+            state(pid).is_none_or(|state| state == "Z")
+        });
     }
 }
 
@@ -398,9 +401,8 @@ fn looking_disturbs_nobody() {
     let place = Place::new("disturbs");
     let (_writer, _reader) = start_busy(&place);
     let log = place.folder.path().join("calls");
-    match Command::new("strace").arg("-V").output() {
-        Ok(_) => {}
-        Err(error) => return skip(&format!("no strace: {error}")),
+    if !can_trace() {
+        return;
     }
     let strace = format!("strace -f -ttt -e trace=%ipc -o {}", log.display());
     let Some(terminal) = Terminal::start(&place, USUAL, &strace, "--interval 100ms") else {

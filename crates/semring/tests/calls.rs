@@ -15,7 +15,7 @@ use sysv_ipc::{Segment, SemaphoreSet};
 
 /// Tells this executable which part to play in the test named `part`.
 const PART: &str = "SEMRING_TEST_PART";
-const WATCHDOG: Duration = Duration::from_secs(20);
+const WATCHDOG: Duration = Duration::from_secs(100);
 /// The words with which a part says what it has counted.
 const COUNTED: &str = "COUNTED";
 

@@ -5,6 +5,7 @@
 mod watchdog;
 
 use std::fs;
+use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -416,7 +417,8 @@ fn a_peer_that_gives_the_memory_back() -> Result<()> {
     let segment = producer.link().segment();
     let mut puncher = Part::start("punching", &[(SEGMENT, segment.id().to_string())])?;
     if !puncher.0.wait()?.success() {
-        println!(
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIPPED: punching a hole into the segment: needs root; zeros are written instead"
         );
         let memory = segment.attach()?;

@@ -4,6 +4,7 @@
 mod watchdog;
 
 use std::fs;
+use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 use semring::{Address, AttachReason, Channel, Framing, Link};
@@ -101,7 +102,10 @@ fn huge_pages_are_used_or_asked_for() -> Result<()> {
     let _watchdog = watchdog::watch("huge_pages_are_used_or_asked_for");
     let huge = channel("huge")?.huge_pages(true);
     let Some(pool) = Pool::of(0)? else {
-        println!("SKIPPED: huge_pages_are_used_or_asked_for: setting {POOL} needs root");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: huge_pages_are_used_or_asked_for: setting {POOL} needs root"
+        );
         return Ok(());
     };
     let reason = huge.producer().err().context("refused")?.reason;
@@ -118,7 +122,10 @@ fn huge_pages_are_used_or_asked_for() -> Result<()> {
     drop(pool);
 
     let Some(_pool) = Pool::of(3)? else {
-        println!("SKIPPED: huge_pages_are_used_or_asked_for: no 3 huge pages can be reserved");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: huge_pages_are_used_or_asked_for: no 3 huge pages can be reserved"
+        );
         return Ok(());
     };
     let mut producer = huge.clone().prefault(true).producer()?;

@@ -6,7 +6,7 @@ mod watchdog;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use semring::{Address, Channel, Deadline, Mode, RecvError};
+use semring::{Address, Channel, Mode, RecvError};
 use sysv_ipc::{Operation, Segment, SemaphoreSet};
 
 const PRODUCER: usize = 512;
@@ -86,13 +86,23 @@ fn exchanges_are_counted() -> Result<()> {
                 ..none
             }
     );
-    // Takes what earlier ends left, and then two units that are worth nothing.
-    let soon = || Deadline::after(Duration::from_millis(20));
+    // Takes what earlier ends left, and then two units that are worth nothing, before it sleeps for one
+    // that is.
     while set.value(FULL)? > 0 {
         set.operate(&[Operation::take(FULL, 1).nowait()])?;
     }
     set.operate(&[Operation::add(FULL, 2)])?;
-    ensure!(consumer.recv_deadline(soon()).err() == Some(RecvError::TimedOut));
+    std::thread::scope(|scope| -> Result<()> {
+        let sending = scope.spawn(|| -> Result<()> {
+            while set.waiting_for_units(FULL)? == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(producer.send(b"x")?)
+        });
+        drop(consumer.recv()?.context("the last")?);
+        sending.join().ok().context("no panic")?
+    })?;
+    let (messages, bytes) = (messages + 1, bytes + 1);
     let (spurious, sleeps) = (2, 3);
     let expected = Counters {
         messages,
@@ -199,8 +209,8 @@ fn a_process_of_several_threads_does_not_say_that_it_is_registered() -> Result<(
     let producer = channel.producer()?;
     let memory = producer.link().segment().attach_read_only()?;
     let flags = memory.load_u64(PRODUCER + 136)?;
-    producer.close()?;
-    channel.consumer()?.close()?;
+    drop((memory, producer));
+    channel.remove()?;
     ensure!(flags == 0, "waiting or registered: {flags:#x}");
     Ok(())
 }

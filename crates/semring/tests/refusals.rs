@@ -3,6 +3,7 @@
 
 mod watchdog;
 
+use std::io::Write as _;
 use std::num::NonZeroU8;
 
 use anyhow::{Context as _, Result, ensure};
@@ -107,7 +108,10 @@ fn more_rights_for_others_than_was_asked_for() -> Result<()> {
 fn what_belongs_to_a_stranger() -> Result<()> {
     let _watchdog = watchdog::watch("what_belongs_to_a_stranger");
     if !nix::unistd::geteuid().is_root() {
-        println!("SKIPPED: what_belongs_to_a_stranger: giving objects away needs root");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: what_belongs_to_a_stranger: giving objects away needs root"
+        );
         return Ok(());
     }
     let channel = channel("stranger")?;

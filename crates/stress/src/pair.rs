@@ -18,7 +18,7 @@ use crate::shape::{ROLES, Shape, Victim};
 use crate::side::{self, Extra, Manner, Side, Task};
 
 /// How long a pair may stand still before it counts as hung.
-pub const HANG: Duration = Duration::from_secs(20);
+pub const HANG: Duration = Duration::from_secs(60);
 /// How often the supervisor looks while it waits.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
 /// Messages of a stream that is ended by setting another goal, or never.

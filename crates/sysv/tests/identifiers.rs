@@ -26,17 +26,17 @@ fn play(part: &str) {
     common::play_in_own_namespace(part);
 }
 
-/// Starts a child and returns it when `call` is held back before the kernel sees it, for a second.
+/// Starts a child and returns it when `call` is held back before the kernel sees it, for some seconds.
 fn held_child(part: &str, id: i32, call: &str) -> Peer {
-    let hold = format!("inject={call}:delay_enter=1000000");
+    let hold = format!("inject={call}:delay_enter=3000000");
     let starter = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", &hold];
     let hold_on = common::child_of(&starter, part, id);
     let mut child = Peer::spawn(hold_on).unwrap();
     let thread = child.wait_until_ready();
     // Every call is held for a moment, this one for long.
     let is_held = || {
-        (0..100).all(|_| {
-            thread::sleep(Duration::from_millis(1));
+        (0..20).all(|_| {
+            thread::sleep(Duration::from_millis(5));
             common::state_of(&thread) == Some('t')
         })
     };

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use common::{Place, TAIL, copy_program, program_with, reader, skip, writer};
+use common::{
+    FULL, HEAD, Place, Running, copy_program, program_with, reader, skip, wait_until, writer,
+};
 use semring::{Address, Key, Mode};
 use sysv_ipc::{Segment, SegmentStat, SemaphoreSet, SemaphoreSetStat};
 
@@ -82,7 +84,7 @@ impl Users {
         self.command(
             0,
             user,
-            &format!("--demo --count 1 --no-linger --timeout 5s --key {key} {arguments}"),
+            &format!("--demo --count 1 --no-linger --timeout 60s --key {key} {arguments}"),
         )
     }
 
@@ -93,10 +95,23 @@ impl Users {
             self.command(
                 0,
                 OWNER,
-                &format!("--demo --count 1 --timeout 5s --channel {name} {arguments}"),
+                &format!("--demo --count 1 --timeout 60s --channel {name} {arguments}"),
             ),
-            self.command(1, OWNER, &format!("--wait 5s --channel {name} {arguments}")),
+            self.command(
+                1,
+                OWNER,
+                &format!("--wait 60s --channel {name} {arguments}"),
+            ),
         ]
+    }
+
+    /// Starts `writer` of the owner, with a second message to send when its input may end.
+    fn start_from_a_pipe(&self, arguments: &str) -> Running {
+        let arguments = format!("--channel {} {arguments}", self.place.name);
+        let mut writer = self.command(0, OWNER, &arguments);
+        let mut writer = self.place.start(writer.stdin(Stdio::piped()));
+        writer.feed_but_the_last(b"12");
+        writer
     }
 
     /// Runs both programs of the owner, which are to be refused and to change nothing.
@@ -241,7 +256,7 @@ fn the_owners_channel_is_closed_to_others_unless_both_sides_ask() {
         users.command(
             1,
             SQUATTER,
-            &format!("--wait 5s --channel {OWNER}/{name} {arguments}"),
+            &format!("--wait 60s --channel {OWNER}/{name} {arguments}"),
         )
     };
     leave("0600");
@@ -304,13 +319,17 @@ fn a_running_pair_that_loses_its_access_says_so() {
         return;
     };
     let name = &users.place.name;
-    let arguments = format!("--demo --count 2 --interval 500ms --channel {name}");
-    let mut writer = users.place.start(&mut users.command(0, OWNER, &arguments));
-    let reader = users.place.start(&mut users.owners("")[1]);
-    writer.wait_for("[P1] Data consumed by reader");
+    let mut writer = users.start_from_a_pipe("");
+    let reader = users.command(1, OWNER, &format!("-o - --channel {name}"));
+    let reader = users.place.start(&mut { reader });
+    wait_until("it is received", || {
+        users.place.position_if_any(HEAD) == Some(1)
+    });
+    users.place.wait_until_blocked(FULL);
     let set = users.place.set().unwrap();
     set.set_permissions(OWNER, OWNER, Mode::from_bits(0))
         .unwrap();
+    writer.let_input_end();
     let words = [
         "its mode gives us no access",
         &format!(
@@ -367,7 +386,7 @@ fn two_files_of_one_key_are_told_apart() {
         )
     };
     let read =
-        |path: &Path| program_with(reader(), &format!("--path {} --wait 5s", path.display()));
+        |path: &Path| program_with(reader(), &format!("--path {} --wait 60s", path.display()));
     let words = [
         "the key file is not the one it was made with",
         "two files have the same `ftok` key",
@@ -464,15 +483,13 @@ fn a_running_writer_does_nothing_to_a_set_that_has_taken_its_identifier() {
     let Some(users) = Users::new("stale-id-running") else {
         return;
     };
-    let name = &users.place.name;
-    let arguments = format!("--demo --count 2 --interval 500ms --no-linger --channel {name}");
-    let mut writer = users.place.start(&mut users.command(0, OWNER, &arguments));
-    writer.wait_for("[P1] Wrote: counter=1");
-    assert_eq!(users.place.position(TAIL), 1);
+    let mut writer = users.start_from_a_pipe("--no-linger");
+    users.place.wait_for_tail(1);
     let Some(foreign) = replace_set(&users, Mode::OWNER) else {
         return;
     };
     let before = foreign.values();
+    writer.let_input_end();
     writer
         .end()
         .assert_error(1, &["its mode gives us no access"]);

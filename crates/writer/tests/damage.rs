@@ -30,11 +30,11 @@ fn leftover(test: &str) -> (Place, Vec<u8>) {
 
 fn sender(place: &Place) -> Command {
     let input = place.file("more", b"more");
-    place.writer_of(&input, "--no-linger --timeout 5s")
+    place.writer_of(&input, "--no-linger --timeout 60s")
 }
 
 fn receiver(place: &Place) -> Command {
-    place.reader("-o - --wait 5s --timeout 5s")
+    place.reader("-o - --wait 60s --timeout 60s")
 }
 
 /// The segment's bytes without those that `attaching` is allowed to change.

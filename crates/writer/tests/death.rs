@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 
 use common::{
     CONSUMER_WORD, EMPTY, Ended, FULL, HEAD, Place, RECORD_BYTES, Random, Running, TAIL,
-    assert_same, pseudo_random, records, state, wait_until,
+    assert_same, numbered, pseudo_random, records, state, wait_until,
 };
 
 const READER_SEES_DEATH: &str = "reader: the producer has died; all it had sent has been received";
@@ -267,10 +267,12 @@ fn kill_readers(random: &mut Random, at_most: usize) -> (usize, usize) {
     loop {
         let part = place.path(&format!("part-{}", parts.len()));
         parts.push(part.clone());
-        let reader = place.start(&mut place.reader_into(&part, ""));
+        let mut reader = place.start(&mut place.reader_into(&part, ""));
         if killed < at_most {
             let enough = usize::try_from(random.below(200)).unwrap() * RECORD_BYTES;
-            wait_until("a few records came", || length(&part) > enough);
+            wait_until("a few records came, or the last", || {
+                length(&part) > enough || reader.has_ended()
+            });
             let ended = reader.kill();
             if ended.signal.is_some() {
                 killed += 1;
@@ -298,19 +300,19 @@ fn twenty_dead_readers_lose_nothing() {
     println!("{killed} readers killed, {again} records came twice");
 }
 
-/// What of a stream of records has been committed, over all the lives of its writers.
+/// How many records of a stream have been committed, over all the lives of its writers.
+#[derive(Default)]
 struct Progress {
-    data: Vec<u8>,
-    /// Bytes sent through channels that are gone.
+    /// Sent through channels that are gone.
     before: usize,
     committed: usize,
     parts: Vec<PathBuf>,
 }
 
 impl Progress {
-    fn start(&mut self, place: &Place, bytes: usize) -> (Running, Running) {
-        let end = self.data.len().min(self.committed + bytes);
-        let input = place.file("input", &self.data[self.committed..end]);
+    fn start(&mut self, place: &Place, count: usize) -> (Running, Running) {
+        let records = numbered(self.committed..self.committed + count);
+        let input = place.file("input", &records);
         let part = place.path(&format!("part-{}", self.parts.len()));
         let writer = place.start(&mut place.writer_of(&input, "--slots 16 --slot-size 64"));
         place.wait_for_producer();
@@ -325,11 +327,11 @@ impl Progress {
     }
 
     /// Looks up what has been committed. A channel that is gone had ended in order.
-    fn note(&mut self, place: &Place, bytes: usize) {
+    fn note(&mut self, place: &Place, count: usize) {
         if place.segment().is_some() {
-            self.committed = self.before + place.position(TAIL) * RECORD_BYTES;
+            self.committed = self.before + place.position(TAIL);
         } else {
-            self.committed = self.data.len().min(self.committed + bytes);
+            self.committed += count;
             self.before = self.committed;
         }
     }
@@ -337,18 +339,13 @@ impl Progress {
 
 #[test]
 fn twenty_deaths_on_either_side_lose_nothing() {
-    const BYTES: usize = 20_000 * RECORD_BYTES;
+    const COUNT: usize = 20_000;
     let place = Place::new("kill-either");
-    let mut progress = Progress {
-        data: records(300_000),
-        before: 0,
-        committed: 0,
-        parts: Vec::new(),
-    };
+    let mut progress = Progress::default();
     let mut random = Random::new(11);
     let mut killed = 0;
     while killed < 20 {
-        let (writer, reader) = progress.start(&place, BYTES);
+        let (writer, reader) = progress.start(&place, COUNT);
         thread::sleep(Duration::from_micros(random.below(8000)));
         let (victim, survivor) = if random.below(2) == 0 {
             (writer, reader)
@@ -358,14 +355,14 @@ fn twenty_deaths_on_either_side_lose_nothing() {
         killed += usize::from(victim.kill().signal.is_some());
         let survivor = survivor.end();
         assert!(matches!(survivor.code, Some(0 | 3)), "{survivor:?}");
-        progress.note(&place, BYTES);
+        progress.note(&place, COUNT);
     }
-    let (writer, reader) = progress.start(&place, 1000 * RECORD_BYTES);
+    let (writer, reader) = progress.start(&place, 1000);
     writer.end().assert_code(0);
     reader.end().assert_code(0);
-    progress.note(&place, 1000 * RECORD_BYTES);
+    progress.note(&place, 1000);
     place.assert_nothing_left();
-    let again = assert_in_order(&progress.parts, &progress.data[..progress.committed]);
+    let again = assert_in_order(&progress.parts, &records(progress.committed));
     println!("{killed} killed, {again} records came twice");
 }
 
@@ -405,7 +402,7 @@ fn a_pair_whose_segment_was_removed_finishes_undisturbed() {
     let place = &stuck.place;
     place.segment().unwrap().remove().unwrap();
 
-    let new = place.run(&mut place.writer("--timeout 10s"));
+    let new = place.run(&mut place.writer("--timeout 60s"));
     new.assert_error(5, &["removed under its user", "ipcrm -m"]);
     let new = place.run(&mut place.reader("--slots 1"));
     new.assert_error(5, &["removed under its user", "ipcrm -m"]);

@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Ended, Place};
+use nix::sys::signal::Signal;
+
+use common::{Ended, FULL, Place, state, wait_until};
 
 const FAST: &str = "--interval 10ms";
 
@@ -127,8 +129,12 @@ fn writer_first(place: &Place, writer_asks: &str, reader_asks: &str) {
 fn reader_first(place: &Place, writer_asks: &str, reader_asks: &str, makers: &Makers) {
     let mut reader = place.start(&mut place.reader(reader_asks));
     reader.wait_for("=== P2: READER (Consumer) ===");
-    // It now looks for the channel, or has made it.
-    thread::sleep(Duration::from_millis(50));
+    if reader_asks.is_empty() {
+        // It now looks for the channel; whether it did so already, when there is one, nobody can tell.
+        thread::sleep(Duration::from_millis(50));
+    } else {
+        place.wait_until_blocked(FULL);
+    }
     let writer = place.start(&mut place.writer(&format!("{FAST} {writer_asks}")));
     let pid = writer.pid();
     assert_story(place, &writer.end(), &reader.end(), pid, makers);
@@ -242,13 +248,23 @@ fn a_reader_without_channel_says_what_it_waits_for_and_gives_up_in_time() {
         .run(&mut place.reader("--timeout 10ms"))
         .assert_error(4, &["there is no such channel; start the writer"]);
 
-    let reader = place.run(&mut place.reader("--wait 1200ms --timeout 1ms"));
     let note = format!(
         "reader: waiting for {name} (key {key}) to appear: start `writer --channel {}` in another terminal\n",
         place.name
     );
-    assert!(reader.stderr.starts_with(&note), "{:?}", reader.stderr);
-    reader.assert_code(4);
+    for runs_meanwhile in [true, false] {
+        let mut reader = place.start(&mut place.reader("--wait 1200ms --timeout 1ms"));
+        if !runs_meanwhile {
+            reader.wait_for("=== P2: READER (Consumer) ===");
+            wait_until("it waits", || state(reader.pid()) == 'S');
+            reader.signal(Signal::SIGSTOP);
+            thread::sleep(Duration::from_millis(1300));
+            reader.signal(Signal::SIGCONT);
+        }
+        let reader = reader.end();
+        assert!(reader.stderr.starts_with(&note), "{:?}", reader.stderr);
+        reader.assert_code(4);
+    }
     place.assert_nothing_left();
 }
 

@@ -38,12 +38,12 @@ fn leftover(test: &str, arguments: &str) -> (Place, Vec<u8>) {
 /// A process that sends a file, without waiting for its reader.
 fn sender(place: &Place, arguments: &str) -> Command {
     let input = place.file("more", b"more");
-    place.writer_of(&input, &format!("--no-linger --timeout 5s {arguments}"))
+    place.writer_of(&input, &format!("--no-linger --timeout 60s {arguments}"))
 }
 
 /// A process that receives into its standard output, and does not wait for a channel for ever.
 fn receiver(place: &Place, arguments: &str) -> Command {
-    place.reader(&format!("-o - --wait 5s {arguments}"))
+    place.reader(&format!("-o - --wait 60s {arguments}"))
 }
 
 /// Runs a command that is to be refused, and checks that it has left everything as it was.
@@ -75,7 +75,7 @@ fn a_second_writer_is_told_who_the_first_is() {
     let mut writer = place.start(&mut place.writer("--interval 10ms"));
     writer.wait_for("[P1] Wrote: counter=1");
     for _ in 0..3 {
-        let second = place.run(&mut place.writer("--timeout 5s"));
+        let second = place.run(&mut place.writer("--timeout 60s"));
         let holder = format!("producer role held by PID {} since ", writer.pid());
         second.assert_error(5, &["writer: cannot attach as producer", &holder]);
     }
@@ -122,8 +122,8 @@ fn another_geometry_is_refused() {
 fn another_framing_is_refused() {
     let (place, data) = leftover("framing-raw", "");
     let words = ["it has framing raw, you asked for demo"];
-    assert_refused(&place, &mut place.writer("--timeout 5s"), &words);
-    assert_refused(&place, &mut place.reader("--wait 5s"), &words);
+    assert_refused(&place, &mut place.writer("--timeout 60s"), &words);
+    assert_refused(&place, &mut place.reader("--wait 60s"), &words);
     assert_still_whole(&place, &data, "");
 
     let place = Place::new("framing-demo");
@@ -227,8 +227,8 @@ fn what_another_user_made_is_not_trusted() {
     };
     place.run(&mut squatter).assert_code(0);
     let both = [
-        program_with(writer(), &format!("{key} --mode 0666 --timeout 5s")),
-        program_with(reader(), &format!("{key} --mode 0666 --wait 5s")),
+        program_with(writer(), &format!("{key} --mode 0666 --timeout 60s")),
+        program_with(reader(), &format!("{key} --mode 0666 --wait 60s")),
     ];
     let refused = |made: &str| {
         for mut command in both.iter().map(copy) {
@@ -281,7 +281,7 @@ fn another_users_channel_is_used_when_it_is_named_as_such() {
 #[test]
 fn what_is_closed_to_us_is_refused() {
     let (place, data) = leftover("closed-to-others", "");
-    let arguments = format!("--channel 0/{} --timeout 5s", place.name);
+    let arguments = format!("--channel 0/{} --timeout 60s", place.name);
     let Some(mut other) = as_another_user(&place, &arguments) else {
         return;
     };
@@ -309,7 +309,7 @@ fn a_replaced_key_file_is_noticed() {
     place.scribble(KEY_INODE, &[0xff; 8]);
     let words = ["the key file is not the one it was made with"];
     assert_refused(&place, &mut program_with(writer(), &arguments), &words);
-    let receive = format!("--path {} --wait 5s", file.display());
+    let receive = format!("--path {} --wait 60s", file.display());
     assert_refused(&place, &mut program_with(reader(), &receive), &words);
     place.scribble(KEY_INODE, &inode);
     place

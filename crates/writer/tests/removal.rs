@@ -7,7 +7,7 @@ mod common;
 use std::thread;
 use std::time::Duration;
 
-use common::{Place, RECORD_BYTES, Random, Running, TAIL, assert_same, records, wait_until};
+use common::{LONG, Place, RECORD_BYTES, Random, Running, TAIL, assert_same, records, wait_until};
 
 const RECORDS: usize = 400_000;
 const ROUNDS: u64 = 8;
@@ -121,8 +121,8 @@ fn the_segment_is_removed_under_load() {
         reader,
     } = working("segment", &mut random);
     place.segment().unwrap().remove().unwrap();
-    writer.end().assert_code(0);
-    reader.end().assert_code(0);
+    writer.end_within(LONG).assert_code(0);
+    reader.end_within(LONG).assert_code(0);
     assert_same(&std::fs::read(place.path("output")).unwrap(), &data);
     place.assert_nothing_left();
 }

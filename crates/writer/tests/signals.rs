@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use common::{
-    EMPTY, Ended, FULL, HEAD, Place, RECORD_BYTES, Random, Running, TAIL, assert_same, records,
-    state, wait_until,
+    EMPTY, Ended, FULL, HEAD, LONG, Place, RECORD_BYTES, Random, Running, SETUP, TAIL, assert_same,
+    records, state, wait_until,
 };
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -113,7 +113,7 @@ fn receive_rest(place: &Place) -> Vec<u8> {
     if place.segment().is_none() {
         return Vec::new();
     }
-    let reader = place.run(&mut place.reader("-o - --quiet --timeout 10s"));
+    let reader = place.run(&mut place.reader("-o - --quiet --timeout 60s"));
     assert!(matches!(reader.code, Some(0 | 3)), "{reader:?}");
     place.assert_nothing_left();
     reader.stdout
@@ -213,7 +213,7 @@ fn demo_that_nobody_reads(name: &str) -> Scene {
 }
 
 fn after_demo(place: &Place, _victim: &Ended, _others: &[Ended]) {
-    let reader = place.run(&mut place.reader("--timeout 10s"));
+    let reader = place.run(&mut place.reader("--timeout 60s"));
     reader.assert_error(3, &["the producer was interrupted"]);
     assert!(reader.text().contains("[P2] Read: counter=1,"));
     assert!(!reader.text().contains("counter=2"));
@@ -428,7 +428,8 @@ fn interrupt_readers(name: &str, rounds: usize, stuck: bool) {
         // To a pipe, one message may have been written in part; it comes again whole.
         assert!(first.len() - head * RECORD_BYTES < RECORD_BYTES);
         first.truncate(head * RECORD_BYTES);
-        let rest = place.run(&mut place.reader("-o - --quiet"));
+        let rest = place.start(&mut place.reader("-o - --quiet"));
+        let rest = rest.end_within(LONG);
         rest.assert_code(0);
         assert_same(&[first, rest.stdout].concat(), &records(RECORDS));
         writer.end().assert_code(0);
@@ -513,6 +514,10 @@ fn a_second_signal_ends_it_at_once() {
     place.wait_until_blocked(EMPTY);
     place.hold_setup();
     writer.signal(Signal::SIGINT);
+    wait_until("it would leave", || {
+        place.set().unwrap().waiting_for_zero(SETUP) == Ok(1)
+    });
+    // It has taken the first one.
     thread::sleep(Duration::from_millis(1100));
     writer.signal(Signal::SIGINT);
     let writer = writer.end();

@@ -8,12 +8,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::Signal;
 
-use common::{EMPTY, FULL, Place, pseudo_random, skip, wait_until};
+use common::{EMPTY, FULL, Place, has_ended, pseudo_random, skip, wait_until};
 
 const DATA_BYTES: usize = 300_000;
 const RING: &str = "--slots 4 --slot-size 1000";
@@ -139,7 +141,8 @@ fn steps_are_told_when_asked_for() {
 
 /// A program with its standard error on a terminal, and what it prints there.
 struct OnTerminal {
-    terminal: thread::JoinHandle<String>,
+    reading: thread::JoinHandle<()>,
+    shown: Arc<Mutex<Vec<u8>>>,
 }
 
 impl OnTerminal {
@@ -152,30 +155,36 @@ impl OnTerminal {
         };
         let pair = openpty(&size, None).unwrap();
         command.stderr(Stdio::from(pair.slave));
-        Self {
-            terminal: thread::spawn(move || read_terminal(pair.master)),
-        }
+        let shown = Arc::default();
+        let sink = Arc::clone(&shown);
+        let reading = thread::spawn(move || read_terminal(pair.master, &sink));
+        Self { reading, shown }
+    }
+
+    /// What it has shown so far.
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
 
     fn text(self) -> String {
-        self.terminal.join().unwrap()
+        let shown = Arc::clone(&self.shown);
+        self.reading.join().unwrap();
+        String::from_utf8_lossy(&shown.lock().unwrap()).into_owned()
     }
 }
 
 /// Reads until nobody has the terminal open any more, which is an error there.
-fn read_terminal(master: OwnedFd) -> String {
+fn read_terminal(master: OwnedFd, shown: &Mutex<Vec<u8>>) {
     let mut master = File::from(master);
-    let mut text = Vec::new();
     let mut chunk = [0; 4096];
     while let Ok(length @ 1..) = master.read(&mut chunk) {
-        text.extend_from_slice(&chunk[..length]);
+        shown.lock().unwrap().extend_from_slice(&chunk[..length]);
     }
-    String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Sends a file by a writer on a terminal, with a pause in which the progress can be seen.
+/// Sends a file by a writer on a terminal, with a pause until it `shows` something, or a while.
 #[track_caller]
-fn on_terminal(test: &str, options: &str, environment: &[(&str, &str)]) -> String {
+fn on_terminal(test: &str, options: &str, environment: &[(&str, &str)], shows: &str) -> String {
     let place = Place::new(test);
     let input = place.file("input", &pseudo_random(DATA_BYTES));
     let mut command = place.writer_of(&input, &format!("{RING} {options}"));
@@ -186,7 +195,11 @@ fn on_terminal(test: &str, options: &str, environment: &[(&str, &str)]) -> Strin
     let mut writer = command.stdout(Stdio::null()).spawn().unwrap();
     drop(command);
     place.wait_until_blocked(EMPTY);
-    thread::sleep(std::time::Duration::from_millis(300));
+    wait_until("it shows", || terminal.so_far().contains(shows));
+    if shows.is_empty() {
+        // Time for what is not to come.
+        thread::sleep(Duration::from_millis(300));
+    }
     let reader = place.run(&mut place.reader("-o - --quiet"));
     reader.assert_code(0);
     assert!(writer.wait().unwrap().success());
@@ -196,22 +209,22 @@ fn on_terminal(test: &str, options: &str, environment: &[(&str, &str)]) -> Strin
 
 #[test]
 fn progress_shows_on_a_terminal_only() {
-    let text = on_terminal("progress", "", &[]);
+    let text = on_terminal("progress", "", &[], " to go");
     assert!(text.contains("of 292.97 KiB"), "{text:?}");
     assert!(text.contains("/s, ") && text.contains(" to go"), "{text:?}");
     assert!(
         text.contains("writer: 300 messages, 300000 bytes in"),
         "{text:?}"
     );
-    let text = on_terminal("no-progress", "--quiet", &[]);
+    let text = on_terminal("no-progress", "--quiet", &[], "");
     assert_eq!(text, "");
 }
 
 #[test]
 fn steps_have_colour_on_a_terminal_unless_it_is_not_wanted() {
-    let text = on_terminal("colour", "-v", &[]);
+    let text = on_terminal("colour", "-v", &[], " INFO");
     assert!(text.contains("\x1b[32m INFO"), "{text:?}");
-    let text = on_terminal("no-colour", "-v", &[("NO_COLOR", "1")]);
+    let text = on_terminal("no-colour", "-v", &[("NO_COLOR", "1")], " INFO");
     assert!(
         text.contains(" INFO") && !text.contains("\x1b[32m"),
         "{text:?}"
@@ -360,9 +373,9 @@ fn a_terminal_that_is_closed() {
     let terminal = place.start(&mut terminal);
     place.wait_until_blocked(EMPTY);
     let pid = place.segment().unwrap().stat().unwrap().creator_pid;
+    let pid = pid.try_into().unwrap();
     terminal.signal(Signal::SIGKILL);
-    let gone = || !std::path::Path::new(&format!("/proc/{pid}")).exists();
-    wait_until("the writer has ended", gone);
+    wait_until("the writer has ended", || has_ended(pid));
     let rest = place.run(&mut place.reader("-o - --quiet"));
     rest.assert_error(3, &["the producer was interrupted"]);
     assert_eq!(rest.stdout.len(), 4000);

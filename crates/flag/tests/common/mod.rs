@@ -18,7 +18,7 @@ use sysv_ipc::{ErrorKind, Key, Mode, Segment};
 use tempfile::TempDir;
 
 /// How long a process may take before the test gives it up.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_secs(100);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A key that no other test uses; removes what is left under it.

@@ -1,6 +1,9 @@
 // The cases of operations.rs, which includes this file once for each way of waiting, as `SYNC`.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -183,6 +186,9 @@ fn a_wait_is_cancelled_from_another_thread() -> Result<()> {
     Ok(())
 }
 
+/// What that process says between its deadline and its message.
+const TIMED_OUT: &str = "TIMED OUT";
+
 /// The process that waits with a deadline, in the test below.
 #[test]
 #[ignore = "the part of the process that waits"]
@@ -191,9 +197,15 @@ fn waiting() -> Result<()> {
     let mut consumer = channel.slots(2).slot_bytes(100).sync(SYNC).consumer()?;
     let deadline = Deadline::after(Duration::from_millis(400));
     ensure!(consumer.recv_deadline(deadline).err() == Some(RecvError::TimedOut));
+    println!("\n{TIMED_OUT}");
     drop(consumer.recv()?.context("the message")?);
     Ok(())
 }
+
+/// Rounds of the storm between the deadline and the message, and most of all: each takes a millisecond or
+/// more, the deadline 400.
+const ROUNDS_AFTER: u32 = 500;
+const MOST_ROUNDS: u32 = 30_000;
 
 /// Every stop and continue ends the wait in the kernel; the deadline must not start anew each time, nor
 /// a message be lost by it.
@@ -204,29 +216,40 @@ fn a_deadline_holds_in_a_storm_of_signals() -> Result<()> {
     let mut waiting = Command::new(std::env::current_exe()?)
         .args(["--exact", &format!("{SYNC}::waiting"), "--ignored", "--nocapture"])
         .env("WAITING_CHANNEL", channel.address().name())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()?;
+    let output = waiting.stdout.take().context("its output is piped")?;
+    let timed_out = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&timed_out);
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            told.fetch_or(line == TIMED_OUT, Ordering::Relaxed);
+        }
+    });
     let mut producer = channel.producer()?;
     let pid = Pid::from_raw(waiting.id().cast_signed());
-    let mut status = None;
-    for round in 0..2000 {
+    let (mut rounds, mut after_deadline) = (0, 0);
+    let status = loop {
         kill(pid, Signal::SIGSTOP)?;
         kill(pid, Signal::SIGCONT)?;
         thread::sleep(Duration::from_millis(1));
-        if round == 1000 {
+        rounds += 1;
+        after_deadline += u32::from(timed_out.load(Ordering::Relaxed));
+        if after_deadline == ROUNDS_AFTER {
             producer.send(b"x")?;
         }
-        status = waiting.try_wait()?;
-        if status.is_some() {
-            break;
+        if let Some(status) = waiting.try_wait()? {
+            break status;
         }
-    }
-    let status = match status {
-        Some(status) => status,
-        None => waiting.wait()?,
+        if rounds == MOST_ROUNDS {
+            waiting.kill()?;
+        }
     };
     drop(producer);
     channel.remove()?;
-    ensure!(status.success(), "the process ended with {status}");
+    ensure!(
+        status.success(),
+        "after {rounds} rounds, {after_deadline} of them past its deadline: {status}"
+    );
     Ok(())
 }

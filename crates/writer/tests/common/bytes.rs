@@ -1,6 +1,7 @@
 //! Bytes to send: pseudo-random ones, and numbered records whose order can be checked.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// Marsaglia's xorshift: the same numbers in every run, so that a failure can be repeated.
 pub struct Random(u64);
@@ -36,8 +37,13 @@ pub const RECORD_BYTES: usize = 64;
 
 /// Records with the numbers from 0 on.
 pub fn records(count: usize) -> Vec<u8> {
-    let mut text = String::with_capacity(count * RECORD_BYTES);
-    for number in 0..count {
+    numbered(0..count)
+}
+
+/// Records with these numbers.
+pub fn numbered(numbers: Range<usize>) -> Vec<u8> {
+    let mut text = String::with_capacity(numbers.len() * RECORD_BYTES);
+    for number in numbers {
         writeln!(text, "{number:063}").unwrap();
     }
     text.into_bytes()

@@ -23,12 +23,12 @@ use semring::{Address, Key, Mode};
 use sysv_ipc::{ErrorKind, Operation, Segment, SemaphoreSet};
 use tempfile::TempDir;
 
-pub use bytes::{RECORD_BYTES, Random, assert_same, pseudo_random, records};
+pub use bytes::{RECORD_BYTES, Random, assert_same, numbered, pseudo_random, records};
 pub use process::{Ended, Running};
 use process::{Started, start};
 
-/// How long anything may take before the test fails.
-pub const WATCHDOG: Duration = Duration::from_secs(20);
+/// How long anything may take before the test fails, on a machine that is slow and busy.
+pub const WATCHDOG: Duration = Duration::from_secs(100);
 /// The same for a test that moves much.
 pub const LONG: Duration = Duration::from_secs(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -37,7 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 pub const EMPTY: u16 = 0;
 pub const FULL: u16 = 1;
 pub const PRODUCER: u16 = 2;
-const SETUP: u16 = 4;
+pub const SETUP: u16 = 4;
 
 /// Offsets in the segment (docs/layout.md).
 pub const TAIL: usize = 512;
@@ -308,6 +308,18 @@ pub fn skip(reason: &str) {
     let _ = writeln!(io::stderr(), "SKIPPED: {test}: {reason}");
 }
 
+/// Tells whether `strace` can be used here; else says past the capture that it cannot, and why.
+pub fn can_trace() -> bool {
+    let mut strace = Command::new("strace");
+    let tried = strace.args(["-qqq", "-o", "/dev/null", "true"]).output();
+    match tried {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => skip(&format!("strace cannot trace: {output:?}")),
+        Err(error) => skip(&format!("no strace: {error}")),
+    }
+    false
+}
+
 /// The most memory that a process has had resident, until it ends.
 pub fn peak_memory_kib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -323,15 +335,24 @@ pub fn cpu_ticks(pid: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-/// The state of a process: `R` runs or could, `S` sleeps, `T` is stopped.
+/// The state of a process: `R` runs or could, `S` sleeps, `T` is stopped, `Z` has ended.
 pub fn state(pid: u32) -> char {
     stat_fields(pid)[0].parse().unwrap()
 }
 
-/// What `/proc` says of a process, from its third field on.
+/// Tells whether a process that is not ours to wait for has ended, be it that nobody waits for it.
+pub fn has_ended(pid: u32) -> bool {
+    try_stat_fields(pid).is_none_or(|fields| fields[0] == "Z")
+}
+
 fn stat_fields(pid: u32) -> Vec<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    try_stat_fields(pid).unwrap()
+}
+
+/// What `/proc` says of a process, from its third field on; nothing once it is gone.
+fn try_stat_fields(pid: u32) -> Option<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second is its name in parentheses, which may hold anything.
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    fields.split_whitespace().map(str::to_owned).collect()
+    let (_, fields) = stat.rsplit_once(") ")?;
+    Some(fields.split_whitespace().map(str::to_owned).collect())
 }

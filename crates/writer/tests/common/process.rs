@@ -5,6 +5,7 @@ use std::io::{Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ pub struct Running {
     transcript: Transcript,
     unread: Option<ChildStdout>,
     held: Option<ChildStdin>,
+    /// Dropped, it lets the last byte go that was kept back.
+    kept_back: Option<Sender<()>>,
     collectors: Vec<JoinHandle<()>>,
     started: Started,
 }
@@ -68,6 +71,7 @@ pub fn start(command: &mut Command, started: &Started, read: bool) -> Running {
         transcript,
         unread,
         held: None,
+        kept_back: None,
         collectors: vec![errors],
         started: Arc::clone(started),
     };
@@ -124,9 +128,26 @@ impl Running {
         self.held.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
-    /// Closes a standard input that was kept open.
+    /// Sends bytes to its standard input, which must be a pipe, the last one not before
+    /// [`let_input_end`](Self::let_input_end): until then there is something to come.
+    pub fn feed_but_the_last(&mut self, bytes: &[u8]) {
+        let mut pipe = self.child.stdin.take().unwrap();
+        let mut bytes = bytes.to_vec();
+        let last = bytes.split_off(bytes.len() - 1);
+        let (kept_back, end) = channel();
+        self.kept_back = Some(kept_back);
+        // Whether it takes all of it shows in what arrives.
+        thread::spawn(move || {
+            pipe.write_all(&bytes)?;
+            let _ = end.recv();
+            pipe.write_all(&last)
+        });
+    }
+
+    /// Closes a standard input that was kept open, behind what was kept back of it.
     pub fn let_input_end(&mut self) {
         self.held = None;
+        self.kept_back = None;
     }
 
     /// Begins to collect a standard output that nobody read until now.
@@ -134,6 +155,11 @@ impl Running {
         if let Some(pipe) = self.unread.take() {
             self.collectors.push(collect(pipe, &self.transcript.stdout));
         }
+    }
+
+    /// How many bytes of its standard output wait for somebody to read them.
+    pub fn unread_bytes(&self) -> u64 {
+        rustix::io::ioctl_fionread(self.unread.as_ref().unwrap()).unwrap()
     }
 
     /// Reads some of a standard output that nobody else reads, and closes it.
@@ -168,6 +194,10 @@ impl Running {
         self.until(wanted, WATCHDOG, |running| {
             text(&running.transcript.stderr).contains(wanted)
         });
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     #[track_caller]
