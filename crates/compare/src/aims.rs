@@ -277,11 +277,17 @@ mod tests {
 
     #[test]
     fn an_aim_is_reached_or_not_or_was_not_measured() {
-        let cells = |line: Line| line.map(|cells| cells[1..].join("; "));
-        let found = cells(at_least("", 2.0, Some(2.5), times));
-        assert_eq!(found.unwrap(), "at least 2.00 ×; 2.50 ×; yes");
-        let found = cells(at_most("", 2.0, Some(2.5), times));
-        assert_eq!(found.unwrap(), "at most 2.00 ×; 2.50 ×; no");
+        let cells = |line: Line| line.map(|cells| cells[1..].join("; ")).unwrap();
+        for (found, least, most) in [
+            (1.5, "1.50 ×; no", "1.50 ×; yes"),
+            (2.0, "2.00 ×; yes", "2.00 ×; yes"),
+            (2.5, "2.50 ×; yes", "2.50 ×; no"),
+        ] {
+            let at_least = at_least("", 2.0, Some(found), times);
+            assert_eq!(cells(at_least), format!("at least 2.00 ×; {least}"));
+            let at_most = at_most("", 2.0, Some(found), times);
+            assert_eq!(cells(at_most), format!("at most 2.00 ×; {most}"));
+        }
         for nothing in [None, Some(f64::NAN), Some(f64::INFINITY)] {
             assert_eq!(at_least("", 2.0, nothing, times), None);
             assert_eq!(at_most("", 2.0, nothing, times), None);

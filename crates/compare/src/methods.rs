@@ -86,3 +86,37 @@ fn cells(
         or_none(stream.map(|row| units::time(row.cpu_ns))),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Task;
+    use crate::results::Row;
+    use crate::subject::Subject;
+
+    #[test]
+    fn a_method_has_its_word_and_its_figures() {
+        let row = |measure, bytes, median| {
+            let subject = Subject::Transport(Kind::Pipe);
+            Row {
+                cpu_ns: 250.0,
+                ..Row::of_one(Task::new(measure, bytes, subject), median)
+            }
+        };
+        let rows = vec![
+            row(Measure::Throughput, 64, 1e6),
+            row(Measure::Throughput, 64 << 10, 1e5),
+            row(Measure::RoundTrip, 64, 10_000.0),
+        ];
+        let section = section(&Results::of(&["--size", "64,64KiB"], rows));
+        let lines: Vec<String> = section.rows.iter().map(|cells| cells.join("; ")).collect();
+        assert_eq!(
+            lines[3..6],
+            [
+                "shared memory; fastest; adaptive; -; -; -; -",
+                "pipe; fast; pipe; 1.00 M; 6.55 GB/s; 10.0 µs; 250 ns",
+                "message queue; medium; System V message queue; -; -; -; -",
+            ]
+        );
+    }
+}

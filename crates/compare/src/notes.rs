@@ -84,3 +84,71 @@ fn noise(results: &Results) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Task;
+    use crate::ratios::Noise;
+
+    /// Makes a run of which there is nothing to say but what is said of each.
+    fn usual() -> Results {
+        let task = Task::new(Measure::Throughput, 64, Subject::Transport(Kind::Pipe));
+        let mut results = Results::of(&[], vec![Row::of_one(task, 1e6)]);
+        results.own_cpu = Some(QUIET);
+        results
+    }
+
+    /// What may happen to a run.
+    type Event = fn(&mut Results);
+
+    fn differed(measure: Measure, difference: f64) -> Noise {
+        Noise {
+            measure,
+            size_bytes: 64,
+            pause_ns: 0,
+            difference,
+        }
+    }
+
+    #[test]
+    fn what_was_out_of_the_ordinary_is_said_and_nothing_else() {
+        let of_each = notes(&usual());
+        assert_eq!(of_each.len(), 6, "{of_each:?}");
+        let cases: [(Event, &str); 5] = [
+            (
+                |results| results.own_cpu = Some(0.5),
+                "a spinning reader had 50 % of its own",
+            ),
+            (
+                |results| results.rows[0].distance = Distance::Far,
+                "far: the cache line",
+            ),
+            (|results| results.rows[0].passes_made = 2, "passes, n of m"),
+            (
+                |results| results.rows[0].task.subject = Subject::Transport(Kind::FlagSleep),
+                "a pass of it is 1 messages only",
+            ),
+            (
+                |results| {
+                    results.noise = vec![
+                        differed(Measure::RoundTrip, 0.3),
+                        differed(Measure::Throughput, 0.02),
+                        differed(Measure::RoundTrip, 0.1),
+                    ];
+                },
+                "at most: round trip 30 %, throughput 2.0 %.",
+            ),
+        ];
+        for (happens, words) in cases {
+            let mut results = usual();
+            happens(&mut results);
+            let mut notes = notes(&results);
+            notes.retain(|note| !of_each.contains(note));
+            let [note] = &notes[..] else {
+                panic!("{words}: {notes:?}");
+            };
+            assert!(note.contains(words), "{note}");
+        }
+    }
+}

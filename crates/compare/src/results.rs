@@ -221,6 +221,22 @@ fn value(pass: &Pass, sorted_samples: &[u64]) -> f64 {
 }
 
 #[cfg(test)]
+impl Results {
+    /// Makes those of a run with these arguments that has found these rows, for the tests of who reads
+    /// them.
+    pub fn of(line: &[&str], rows: Vec<Row>) -> Self {
+        use clap::Parser as _;
+        let arguments = crate::arguments::Arguments::parse_from([&["compare"], line].concat());
+        let settings = arguments.settings(&[]);
+        let machine = Machine::look(settings.placement, None).unwrap();
+        Self {
+            rows,
+            ..Self::new(settings, machine, Vec::new())
+        }
+    }
+}
+
+#[cfg(test)]
 impl Row {
     /// Makes one of one pass, for the tests of who reads rows.
     pub fn of_one(task: Task, median: f64) -> Self {

@@ -132,3 +132,73 @@ fn set_up(results: &Results) -> Option<Section> {
         rows: rows.iter().filter_map(line).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Task;
+    use crate::set_up::SetUp;
+
+    fn adaptive(measure: Measure, slots: u32, messages: u64, rate: f64) -> Row {
+        let subject = Subject::Transport(Kind::Adaptive);
+        let task = Task {
+            slots,
+            messages,
+            ..Task::new(measure, 64, subject)
+        };
+        Row::of_one(task, rate)
+    }
+
+    fn lines(section: Option<Section>) -> Vec<String> {
+        let Section { head, rows, .. } = section.unwrap();
+        let lines = std::iter::once(head).chain(rows);
+        lines.map(|cells| cells.join("; ")).collect()
+    }
+
+    #[test]
+    fn a_ring_that_was_not_measured_leaves_a_gap() {
+        let rows = vec![
+            adaptive(Measure::BySlots, 1, 0, 1e6),
+            adaptive(Measure::BySlots, 4096, 0, 2e6),
+            adaptive(Measure::Throughput, 0, 0, 3e6),
+        ];
+        let results = Results::of(&["--slots", "1,64,4096"], rows);
+        assert_eq!(
+            lines(by_slots(&results)),
+            ["; 1; 64; 4096", "adaptive, one by one; 1.00 M; -; 2.00 M"]
+        );
+        assert!(by_messages(&results).is_none() && set_up(&results).is_none());
+    }
+
+    #[test]
+    fn a_stream_stands_beside_the_shortest() {
+        let rows = vec![
+            adaptive(Measure::ByMessages, 0, 1000, 0.5e6),
+            adaptive(Measure::ByMessages, 0, 10, 1e6),
+        ];
+        let results = Results::of(&[], rows);
+        assert_eq!(
+            lines(by_messages(&results))[1..],
+            [
+                "adaptive; 10; 1.00 µs; 1.00 µs - 1.00 µs; 1.00; 1",
+                "adaptive; 1,000; 2.00 µs; 2.00 µs - 2.00 µs; 2.00; 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_grows_with_the_memory_is_divided_by_it() {
+        let row = |step| {
+            let task = Task::new(Measure::SetUp, 1 << 20, Subject::SetUp(step));
+            Row::of_one(task, 64_000.0)
+        };
+        let results = Results::of(&[], vec![row(SetUp::Attach), row(SetUp::Create)]);
+        assert_eq!(
+            lines(set_up(&results))[1..],
+            [
+                "attach and close; 64.0 µs; 64.0 µs - 64.0 µs; -; -; -; 1",
+                "create; 64.0 µs; 64.0 µs - 64.0 µs; -; -; 1.00 µs; 1",
+            ]
+        );
+    }
+}

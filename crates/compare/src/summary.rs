@@ -48,3 +48,34 @@ pub fn section(results: &Results) -> Section {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Task;
+    use crate::results::Row;
+    use crate::subject::Subject;
+
+    #[test]
+    fn each_figure_has_its_column_and_who_was_not_measured_no_line() {
+        let rows = [
+            (Measure::Throughput, Kind::FlagSpin, 7e6),
+            (Measure::RoundTrip, Kind::FlagSpin, 140.0),
+            (Measure::IdleCpu, Kind::FlagSpin, 1e9),
+            (Measure::Throughput, Kind::Adaptive, 20e6),
+            (Measure::Throughput, Kind::Pipe, 1e6),
+        ];
+        let rows = rows.map(|(measure, kind, median)| {
+            Row::of_one(Task::new(measure, 64, Subject::Transport(kind)), median)
+        });
+        let lines = section(&Results::of(&[], rows.into())).rows;
+        let lines: Vec<String> = lines.iter().map(|cells| cells.join("; ")).collect();
+        assert_eq!(
+            lines,
+            [
+                "flag, spinning; 7.00 M; 140 ns; 1.00 s",
+                "adaptive; 20.0 M; -; -"
+            ]
+        );
+    }
+}

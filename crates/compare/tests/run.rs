@@ -42,6 +42,20 @@ const FOR_STREAMS: [&str; 5] = [
 ];
 /// More passes than any run here makes.
 const MOST_PASSES: u32 = 1000;
+/// What can be filled in on a page, and what then stands there when the spinning flag and the adaptive channel
+/// were measured.
+const FILLED: [(&str, &str); 7] = [
+    ("machine", "every byte written and checked"),
+    ("summary", "| flag, spinning | "),
+    ("summary", "](plots/flag.svg)"),
+    ("methods", "| shared memory | fastest | adaptive | "),
+    (
+        "aims",
+        "| adaptive, 64 B: beside the spinning flag | at least 4.00 × | ",
+    ),
+    ("pictures", "](plots/throughput.svg)"),
+    ("results", "### Throughput, messages of 64 B"),
+];
 
 /// A name for the channels of one test.
 fn run_name(test: &str) -> String {
@@ -181,6 +195,17 @@ fn rings_of_other_sizes_and_streams_of_other_lengths_are_measured_where_asked_fo
     let output = output(command.arg("--json").arg(&file));
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_nothing_left(&run);
+    let table = text(&output.stdout);
+    for (title, lines) in [
+        ("messages/s by number of slots", 4),
+        ("time for each message by length of the stream", 4),
+        ("before the first message", 4),
+    ] {
+        let section = table.split("\n\n").find(|text| text.starts_with(title));
+        let section = section.unwrap_or_else(|| panic!("no {title}:\n{table}"));
+        // Behind the title and the head.
+        assert_eq!(section.lines().skip(2).count(), lines, "{section}");
+    }
 
     let results: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     let passes = results["passes"].as_array().unwrap();
@@ -225,17 +250,17 @@ fn an_earlier_run_gives_the_same_tables_again_and_fills_pages() {
         let output = output(command.arg("--plots").arg(folder.path().join("plots")));
         (output, fs::read_to_string(&page).unwrap())
     };
-    let (second, page) = again("kept\n<!-- compare: summary -->\nold\n<!-- compare: end -->\n");
+    let marks =
+        FILLED.map(|(part, _)| format!("<!-- compare: {part} -->\nold\n<!-- compare: end -->\n"));
+    let (second, page) = again(&format!("kept\n{}", marks.concat()));
     assert_eq!(text(&second.stdout), text(&first.stdout));
-    assert!(
-        page.starts_with("kept\n<!-- compare: summary -->\n"),
-        "{page}"
-    );
-    assert!(
-        page.contains("| flag, spinning | ") && page.contains("](plots/flag.svg)"),
-        "{page}"
-    );
-    assert!(!page.contains("old") && !page.contains("pipe"), "{page}");
+    assert!(page.starts_with("kept\n<!-- compare: machine -->\n"));
+    for (part, words) in FILLED {
+        let (_, filled) = page.split_once(&format!("compare: {part} -->")).unwrap();
+        let (filled, _) = filled.split_once("<!-- compare: end -->").unwrap();
+        assert!(filled.contains(words), "{part}: {filled}");
+        assert!(!filled.contains("old"), "{part}: {filled}");
+    }
 
     let (third, page) = again("<!-- compare: nonsense -->\n<!-- compare: end -->\n");
     let errors = text(&third.stderr);

@@ -1,8 +1,9 @@
 //! The two ends for values of one plain-data type, sent as they stand in memory.
 
-use std::fmt;
+mod loan;
+mod message;
+
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use bytemuck::{AnyBitPattern, NoUninit};
@@ -13,7 +14,10 @@ use crate::error::{
 };
 use crate::layout::INLINE_BYTES;
 use crate::message_type::MessageType;
-use crate::{Channel, Consumer, Deadline, Loan, Message, Producer};
+use crate::{Channel, Consumer, Deadline, Producer};
+
+pub use loan::TypedLoan;
+pub use message::TypedMessage;
 
 /// Names a type whose values may be sent as they stand in memory: any bytes are a value, and none
 /// of its bytes is uninitialised, as the traits of [`bytemuck`] say, which it can derive.
@@ -232,43 +236,6 @@ impl<T: PlainData> TypedProducer<T> {
     }
 }
 
-/// Holds room for one value, to be filled and [published](Self::publish). Dropping it gives the
-/// room back.
-#[must_use = "a loan that is not published sends nothing"]
-#[derive(Debug)]
-pub struct TypedLoan<'a, T> {
-    /// As long as the type.
-    loan: Loan<'a>,
-    value: PhantomData<T>,
-}
-
-impl<T: PlainData> TypedLoan<'_, T> {
-    /// Commits the value: it is delivered from now on. Does not block.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Loan::publish`].
-    pub fn publish(self) -> Result<(), Fault> {
-        self.loan.publish()
-    }
-}
-
-/// Only for types whose alignment a message has, which the build checks: 8 up to 56 bytes, 64
-/// beyond.
-impl<T: PlainData> Deref for TypedLoan<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        bytemuck::from_bytes(&self.loan)
-    }
-}
-
-impl<T: PlainData> DerefMut for TypedLoan<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        bytemuck::from_bytes_mut(&mut self.loan)
-    }
-}
-
 /// Receives values of one plain-data type. Made by [`Channel::typed_consumer`]; a [`Consumer`] in
 /// all else.
 #[derive(Debug)]
@@ -418,88 +385,4 @@ fn check_length<T>(message: &[u8]) -> Result<(), Corrupt> {
         message.len() as u64,
         expected,
     ))
-}
-
-/// Holds one received value in place. Dropping it releases it.
-///
-/// It can be used without being copied when a message is aligned as the type must be, which the
-/// build checks: to 8 up to 56 bytes, to 64 beyond.
-///
-/// ```compile_fail,E0080
-/// # use semring::{Address, Channel};
-/// # let channel = Channel::new(Address::named("doc-aligned")?);
-/// # let mut consumer = channel.typed_consumer::<u128>()?;
-/// let message = consumer.recv_message()?.expect("a value");
-/// println!("{}", *message); // an u128 is aligned to 16
-/// # Ok::<(), anyhow::Error>(())
-/// ```
-///
-/// ```
-/// # use semring::{Address, Channel};
-/// # let channel = Channel::new(Address::named("doc-aligned-copy")?);
-/// # let mut producer = channel.typed_producer::<u128>()?;
-/// # let mut consumer = channel.typed_consumer::<u128>()?;
-/// # producer.send(&7)?;
-/// let message = consumer.recv_message()?.expect("a value");
-/// println!("{}", message.get()); // but it can be copied
-/// # drop(message);
-/// # producer.close()?;
-/// # assert_eq!(consumer.recv()?, None);
-/// # consumer.close()?;
-/// # Ok::<(), anyhow::Error>(())
-/// ```
-pub struct TypedMessage<'a, T> {
-    /// As long as the type.
-    message: Message<'a>,
-    value: PhantomData<T>,
-}
-
-impl<T: PlainData> TypedMessage<'_, T> {
-    /// Returns a copy of the value.
-    #[must_use]
-    pub fn get(&self) -> T {
-        bytemuck::pod_read_unaligned(&self.message)
-    }
-
-    /// Returns the position: how many values were sent before this one since the channel was made.
-    #[must_use]
-    pub const fn position(&self) -> u64 {
-        self.message.position()
-    }
-
-    /// Tells whether an earlier consumer had this value in hand when it ended, and so may have
-    /// dealt with it.
-    #[must_use]
-    pub fn is_redelivered(&self) -> bool {
-        self.message.is_redelivered()
-    }
-
-    /// Releases the value, as dropping does, and says when that fails. Does not block.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Message::release`].
-    pub fn release(self) -> Result<(), Fault> {
-        self.message.release()
-    }
-
-    /// Gives the value back unreleased: the next call receives it again, and so does a successor.
-    pub fn put_back(self) {
-        self.message.put_back();
-    }
-}
-
-impl<T: PlainData> Deref for TypedMessage<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        const { assert_aligned_in_place::<T>() };
-        bytemuck::from_bytes(&self.message)
-    }
-}
-
-impl<T> fmt::Debug for TypedMessage<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TypedMessage").field(&self.message).finish()
-    }
 }

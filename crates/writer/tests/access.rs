@@ -498,3 +498,25 @@ fn a_running_writer_does_nothing_to_a_set_that_has_taken_its_identifier() {
     assert_eq!(foreign.values(), before);
     foreign.remove().unwrap();
 }
+
+/// The kernel says EPERM to a user without a right to huge pages, and not which right.
+#[test]
+fn huge_pages_that_a_user_may_not_have() {
+    let Some(users) = Users::new("huge") else {
+        return;
+    };
+    let words = [
+        "huge pages: this user may not use them",
+        "`sysctl vm.hugetlb_shm_group`, or give the program CAP_IPC_LOCK",
+        "or leave huge pages out",
+    ];
+    let group = fs::read_to_string("/proc/sys/vm/hugetlb_shm_group");
+    if group.is_ok_and(|group| group.trim() == OWNER.to_string()) {
+        return skip("the other user's group may use huge pages here");
+    }
+    for mut command in users.owners("--huge-pages") {
+        let ended = users.place.run(&mut command);
+        ended.assert_error(1, &words);
+        users.place.assert_nothing_left();
+    }
+}

@@ -1,12 +1,14 @@
 //! The verdict on a peer, case by case, with a peer that does as it is told.
 
+pub(super) mod noted;
+
 use std::cell::Cell;
 
 use super::{MAX_ROUNDS, Reported, Verdict, View, judge};
-use crate::Deadline;
 use crate::error::{Corrupt, Fault, Role};
 use crate::layout::{Side, Word};
-use crate::semaphores::{Semaphore, Semaphores, Waited};
+
+use noted::Noted;
 
 /// A peer: whether its role is free, what its word is at each look (the last one stays), and how far the
 /// position lets this side go on.
@@ -58,48 +60,6 @@ impl<const CONSUMER: bool> View for Peer<CONSUMER> {
     fn note_spurious(&self) {}
 }
 
-/// Semaphores of which only the roles are asked for.
-struct Roles {
-    free: bool,
-}
-
-impl Semaphores for Roles {
-    fn is_free(&self, _: Role) -> Result<bool, Fault> {
-        Ok(self.free)
-    }
-
-    fn try_take(&self, _: Semaphore, _: u16) -> Result<bool, Fault> {
-        unreachable!()
-    }
-    fn take(&self, _: Semaphore, _: Deadline) -> Result<Waited, Fault> {
-        unreachable!()
-    }
-    fn post(&self, _: Semaphore, _: u16) -> Result<(), Fault> {
-        unreachable!()
-    }
-    fn value(&self, _: Semaphore) -> Result<u16, Fault> {
-        unreachable!()
-    }
-    fn trim(&self, _: Semaphore, _: u16) -> Result<(), Fault> {
-        unreachable!()
-    }
-    fn claim(&self, _: Role) -> Result<bool, Fault> {
-        unreachable!()
-    }
-    fn leave(&self, _: Role) -> Result<(), Fault> {
-        unreachable!()
-    }
-    fn lock_setup(&self, _: Deadline) -> Result<Waited, Fault> {
-        unreachable!()
-    }
-    fn unlock_setup(&self) -> Result<(), Fault> {
-        unreachable!()
-    }
-    fn cancelled(&self) -> bool {
-        unreachable!()
-    }
-}
-
 const fn attached(epoch: u64) -> u64 {
     epoch << 2 | 1
 }
@@ -113,8 +73,12 @@ fn verdict<const CONSUMER: bool>(
     mut peer: Peer<CONSUMER>,
     reported: &mut Reported,
 ) -> Result<Verdict, Fault> {
-    let roles = Roles { free: peer.free };
-    judge(&roles, &mut peer, 1, reported)
+    let semaphores = Noted {
+        peer: Peer::<CONSUMER>::ROLE.peer(),
+        peer_gone: peer.free,
+        ..Noted::default()
+    };
+    judge(&semaphores, &mut peer, 1, reported)
 }
 
 fn peer<const CONSUMER: bool>(free: bool, words: &[u64], ready: u32) -> Peer<CONSUMER> {

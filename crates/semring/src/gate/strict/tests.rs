@@ -6,94 +6,9 @@ use std::time::Duration;
 use super::{Gate, Reported, Strict, View};
 use crate::Deadline;
 use crate::error::{Corrupt, Fault, Role, Stop};
+use crate::gate::tests::noted::Call::{self, Post, Sleep, Test, Try};
+use crate::gate::tests::noted::{End, MINE, Noted, THEIRS};
 use crate::layout::{Side, Word};
-use crate::semaphores::{Semaphore, Semaphores, Waited};
-
-const MINE: Semaphore = Semaphore::Full;
-const THEIRS: Semaphore = Semaphore::Empty;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Call {
-    Try(u16),
-    Sleep,
-    Post(Semaphore, u16),
-    Test,
-}
-use Call::{Post, Sleep, Test, Try};
-
-/// Semaphores that note what they are asked for. There are `units`, and a sleeper gets one.
-#[derive(Debug, Default)]
-struct Noted {
-    units: Cell<u16>,
-    peer_gone: bool,
-    removed: Cell<bool>,
-    cancelled: Cell<bool>,
-    calls: RefCell<Vec<Call>>,
-}
-
-impl Noted {
-    fn note(&self, call: Call) -> Result<(), Fault> {
-        self.calls.borrow_mut().push(call);
-        if self.removed.get() {
-            Err(Fault::Removed)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl Semaphores for Noted {
-    fn try_take(&self, semaphore: Semaphore, units: u16) -> Result<bool, Fault> {
-        assert_eq!(semaphore, MINE);
-        self.note(Try(units))?;
-        let enough = self.units.get() >= units;
-        if enough {
-            self.units.set(self.units.get() - units);
-        }
-        Ok(enough)
-    }
-
-    fn take(&self, semaphore: Semaphore, deadline: Deadline) -> Result<Waited, Fault> {
-        assert_eq!(semaphore, MINE);
-        self.note(Sleep)?;
-        // With a deadline there is one unit to be had, without one the wait ends by a cancel.
-        self.cancelled.set(deadline.remaining().is_none());
-        Ok(Waited::Taken)
-    }
-
-    fn post(&self, semaphore: Semaphore, units: u16) -> Result<(), Fault> {
-        self.note(Post(semaphore, units))
-    }
-
-    fn is_free(&self, role: Role) -> Result<bool, Fault> {
-        assert_eq!(role, Role::Producer);
-        self.note(Test)?;
-        Ok(self.peer_gone)
-    }
-
-    fn cancelled(&self) -> bool {
-        self.cancelled.take()
-    }
-
-    fn value(&self, _: Semaphore) -> Result<u16, Fault> {
-        unreachable!()
-    }
-    fn trim(&self, _: Semaphore, _: u16) -> Result<(), Fault> {
-        unreachable!()
-    }
-    fn claim(&self, _: Role) -> Result<bool, Fault> {
-        unreachable!()
-    }
-    fn leave(&self, _: Role) -> Result<(), Fault> {
-        unreachable!()
-    }
-    fn lock_setup(&self, _: Deadline) -> Result<Waited, Fault> {
-        unreachable!()
-    }
-    fn unlock_setup(&self) -> Result<(), Fault> {
-        unreachable!()
-    }
-}
 
 /// A consumer's view: how many messages there are, at each look in turn (the last one stays).
 #[derive(Debug, Default)]
@@ -159,7 +74,7 @@ fn looks(ready: &[u32]) -> Looks {
 }
 
 fn calls(gate: &Strict<Noted>) -> Vec<Call> {
-    gate.semaphores().calls.take()
+    gate.semaphores().calls()
 }
 
 fn soon() -> Deadline {
@@ -284,6 +199,7 @@ fn a_deadline_and_a_cancel_end_the_wait() {
     assert!(matches!(ended, Err(Stop::TimedOut)));
     assert_eq!(calls(&none), [Test]);
     // Cancelled while it slept.
+    none.semaphores.end.set(Some(End::Cancel));
     let ended = none.acquire(&mut looks(&[0]), 1, Deadline::NEVER);
     assert!(matches!(ended, Err(Stop::Cancelled)));
     assert_eq!(calls(&none), [Test, Sleep]);
