@@ -18,6 +18,9 @@ use crate::{Calls, Canceller, Deadline, Geometry};
 pub use batch::Batch;
 pub use message::Message;
 
+/// Messages longer than this begin to be fetched while the one before is read.
+const LONG_BYTES: u32 = 4096;
+
 /// Receives messages from a channel.
 ///
 /// A message is *released* when its [`Message`] is dropped: only then may the producer use its room
@@ -32,11 +35,14 @@ pub struct Consumer {
     handed_out: u64,
     /// Epoch of the producer whose end of stream was returned.
     ended: Option<u64>,
+    /// Place and length of the message in hand, if there is one: here and not in the [`Message`], as the
+    /// producer's `lent`.
+    in_hand: (Place, u32),
     /// Where the messages of the batch in hand stand, with their lengths.
     parts: Vec<(Place, u32)>,
-    /// Where the next message stands if it is like the last and slots are used in order: a guess.
+    /// Slot and length of the next message if it is like the last and slots are used in order: a guess.
     /// None after an inline message: a line fetched in vain shows in the p99 of round trips.
-    next_slot: Option<u32>,
+    expected: Option<(u32, u32)>,
     link: Link,
 }
 
@@ -128,8 +134,9 @@ impl Consumer {
             redelivered_before,
             handed_out: redelivered_before,
             ended: None,
+            in_hand: (Place::Inline, 0),
             parts: Vec::new(),
-            next_slot: None,
+            expected: None,
             link,
         }
     }
@@ -158,21 +165,15 @@ impl Consumer {
         if granted == 0 {
             return Ok(None);
         }
-        if let Some(slot) = self.next_slot {
-            self.view.ring.prefetch(slot);
+        if let Some((slot, bytes)) = self.expected {
+            self.view.ring.prefetch(slot, bytes);
         }
         let described = self.view.ring.described(self.view.head);
         let (place, length) = described.map_err(Fault::from)?;
-        self.next_slot = match place {
-            Place::Inline => None,
-            Place::Slot(slot) => Some(slot.wrapping_add(1)),
-        };
+        self.expect_after(place, length);
+        self.in_hand = (place, length);
         self.hand_out(1);
-        Ok(Some(Message {
-            consumer: self,
-            place,
-            length,
-        })) // read; V(EMPTY) when it is dropped
+        Ok(Some(Message { consumer: self })) // read; V(EMPTY) when it is dropped
     }
 
     /// Receives up to `limit` messages in one exchange: those that are there at once, at least one,
@@ -214,6 +215,22 @@ impl Consumer {
             consumer: self,
             count: granted,
         })) // read
+    }
+
+    /// Notes where the message after this one is likely to stand. Of long ones the beginning is fetched
+    /// while this one is read: where a slot begins, no earlier read has led.
+    #[inline]
+    fn expect_after(&mut self, place: Place, length: u32) {
+        self.expected = match place {
+            Place::Inline => None,
+            Place::Slot(slot) => Some((slot.wrapping_add(1), length)),
+        };
+        if length > LONG_BYTES
+            && self.view.known() > 1
+            && let Some((slot, bytes)) = self.expected
+        {
+            self.view.ring.prefetch(slot, bytes);
+        }
     }
 
     /// Waits for permits, up to `wanted`; 0 at the end of the stream.
@@ -315,6 +332,13 @@ impl Consumer {
         behind.unwrap_or(0).min(count)
     }
 
+    /// Acknowledges the one message in hand.
+    #[inline]
+    fn release_in_hand(&mut self) -> Result<(), Fault> {
+        let (_, bytes) = self.in_hand;
+        self.release(1, bytes.into())
+    }
+
     /// Acknowledges the first `count` messages in hand, of `bytes` bytes, and tells the producer.
     #[inline]
     fn release(&mut self, count: u32, bytes: u64) -> Result<(), Fault> {
@@ -326,16 +350,17 @@ impl Consumer {
         self.view.head = self.view.head.wrapping_add(count.into());
         self.view.ring.acknowledge(self.view.head);
         crash_point!("consumer-acknowledged");
-        let posted = self.gate.post(&self.view, count); // V(EMPTY)
-        crash_point!("consumer-posted");
         self.view.side().count_messages(count.into());
         self.view.side().count_bytes(bytes);
         self.view.side().count_redelivered(redelivered.into());
-        match posted {
-            // Nobody is left to be told; the next call has the news when the memory is empty.
-            Err(Fault::Removed) => Ok(()),
-            result => result,
+        match self.gate.post(&self.view, count) {
+            // V(EMPTY). When the set was removed nobody is left to be told; the next call has the news
+            // when the memory is empty.
+            Ok(()) | Err(Fault::Removed) => {}
+            Err(fault) => return Err(fault),
         }
+        crash_point!("consumer-posted");
+        Ok(())
     }
 
     /// Notes which end of stream was seen, so that the last one out may remove the channel. It is the

@@ -16,6 +16,10 @@ use crate::{Calls, Canceller, Deadline, Geometry};
 
 pub use loan::Loan;
 
+/// How many messages before its descriptor is written its line is taken from the consumer: as long before
+/// as the line takes to come.
+const AHEAD: u32 = 2;
+
 /// Sends messages into a channel.
 ///
 /// A message is *committed* when [`send`](Self::send) or [`Loan::publish`] has stored it: it then
@@ -25,6 +29,10 @@ pub struct Producer {
     view: ProducerView,
     gate: EitherGate<Kernel>,
     slots: Slots,
+    /// Place and length of the message that is lent, if one is. Here and not in the [`Loan`], which so is
+    /// passed on in a register: when it is copied in one piece that was stored in several, the processor
+    /// waits until all stores before have ended, those into the consumer's lines included.
+    lent: (Place, u32),
     link: Link,
 }
 
@@ -124,6 +132,7 @@ impl Producer {
             },
             gate,
             slots,
+            lent: (Place::Inline, 0),
             link,
         }
     }
@@ -190,14 +199,10 @@ impl Producer {
         let length = self.check_length(bytes)?;
         self.gate.acquire(&mut self.view, 1, deadline)?; // P(EMPTY)
         crash_point!("producer-permitted");
-        let place = self.choose_place(length, deadline)?;
+        self.lent = (self.choose_place(length, deadline)?, length);
         self.gate.spend(1);
         self.view.lent += 1;
-        Ok(Loan {
-            producer: self,
-            place,
-            length,
-        })
+        Ok(Loan { producer: self })
     }
 
     /// Sends messages in one exchange: as many of them, from the first on, as there is room for at
@@ -319,13 +324,25 @@ impl Producer {
         Ok(Place::Slot(slot))
     }
 
-    /// Describes and commits a lent message, and tells the consumer.
+    /// Describes and commits the lent message, and tells the consumer.
     #[inline]
-    fn publish(&mut self, place: Place, length: u32) -> Result<(), Fault> {
-        let position = self.view.tail;
+    fn publish(&mut self) -> Result<(), Fault> {
+        let (position, (place, length)) = (self.view.tail, self.lent);
         self.describe(position, place, length);
         self.view.lent -= 1;
-        self.commit(position.wrapping_add(1))
+        self.commit(position.wrapping_add(1))?;
+        self.prepare_to_describe();
+        Ok(())
+    }
+
+    /// Has the line of a descriptor come that is written soon, unless the consumer may still want it: the
+    /// store of a message's descriptor would wait for it, and all that is stored later with it.
+    #[inline]
+    fn prepare_to_describe(&self) {
+        if self.view.known() > AHEAD {
+            let position = self.view.tail.wrapping_add(AHEAD.into());
+            self.view.ring.prefetch_to_describe(position);
+        }
     }
 
     /// Notes where the message of a position stands, privately first, since the descriptor takes the
@@ -346,10 +363,10 @@ impl Producer {
         self.view.tail = tail;
         self.view.ring.commit(tail);
         crash_point!("producer-committed");
-        let posted = self.gate.post(&self.view, count); // V(FULL)
-        crash_point!("producer-posted");
         self.view.side().count_messages(count.into());
-        posted
+        self.gate.post(&self.view, count)?; // V(FULL)
+        crash_point!("producer-posted");
+        Ok(())
     }
 
     /// Waits until the consumer has released every message.

@@ -10,6 +10,8 @@
 // The pointers into the segment are made here and nowhere else.
 #![allow(unsafe_code)]
 
+mod line;
+
 use std::fmt;
 use std::ptr::NonNull;
 use std::slice;
@@ -24,6 +26,11 @@ use crate::layout::{
     DESCRIPTOR_BYTES, Descriptor, HEADER_BYTES, Header, INLINE, INLINE_BYTES, INLINE_OFFSET, Side,
     Word,
 };
+
+use line::LINE_BYTES;
+
+/// Most bytes of a slot that are fetched before they are asked for.
+const PREFETCH_BYTES: usize = 1024;
 
 /// Keeps the bytes of a segment in place.
 ///
@@ -244,19 +251,23 @@ impl Ring {
         unsafe { slice::from_raw_parts_mut(start.as_ptr(), (bytes as usize).min(limit)) }
     }
 
-    /// Starts to fetch the first line of a slot, of any number, which it may do without: the number is
-    /// known only when the descriptor has come, one miss later.
+    /// Starts to fetch a slot, of any number, for a message of so many bytes, of which it may do without:
+    /// the number is known only when the descriptor has come, one miss later. After the first KiB the
+    /// processor has seen where this leads.
     #[inline]
-    pub(crate) fn prefetch(&self, slot: u32) {
-        let (start, _) = self.place(0, Place::Slot(slot));
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint, which reads nothing that the program could see, of any address.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(start.as_ptr().cast());
+    pub(crate) fn prefetch(&self, slot: u32, bytes: u32) {
+        let (start, limit) = self.place(0, Place::Slot(slot));
+        let bytes = (bytes as usize).min(limit).min(PREFETCH_BYTES);
+        for offset in (0..bytes).step_by(LINE_BYTES) {
+            line::prefetch(start.as_ptr().wrapping_add(offset));
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = start;
+    }
+
+    /// Starts to take the descriptor of a position from the consumer, which read it a round ago.
+    #[inline]
+    pub(crate) fn prefetch_to_describe(&self, position: u64) {
+        let offset = self.descriptor_offset(position);
+        line::prefetch_to_write(self.start().as_ptr().wrapping_add(offset));
     }
 
     /// Makes the pointer to a message's bytes, and says how many there are.

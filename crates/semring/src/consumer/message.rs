@@ -6,13 +6,10 @@ use std::ops::Deref;
 
 use super::Consumer;
 use crate::error::Fault;
-use crate::ring::Place;
 
 /// Holds one received message in place. Dropping it releases it.
 pub struct Message<'a> {
     pub(super) consumer: &'a mut Consumer,
-    pub(super) place: Place,
-    pub(super) length: u32,
 }
 
 impl Message<'_> {
@@ -36,9 +33,7 @@ impl Message<'_> {
     /// [`Fault`] when the kernel refuses to tell the producer.
     #[inline]
     pub fn release(self) -> Result<(), Fault> {
-        let mut message = ManuallyDrop::new(self);
-        let bytes = message.length.into();
-        message.consumer.release(1, bytes)
+        ManuallyDrop::new(self).consumer.release_in_hand()
     }
 
     /// Gives the message back unreleased: the next call receives it again, and so does a successor.
@@ -52,10 +47,9 @@ impl Deref for Message<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.consumer
-            .view
-            .ring
-            .message(self.position(), self.place, self.length)
+        let (place, length) = self.consumer.in_hand;
+        let view = &self.consumer.view;
+        view.ring.message(view.head, place, length)
     }
 }
 
@@ -63,7 +57,7 @@ impl Drop for Message<'_> {
     #[inline]
     fn drop(&mut self) {
         // The next call meets the same fault and reports it.
-        let _ = self.consumer.release(1, self.length.into());
+        let _ = self.consumer.release_in_hand();
     }
 }
 
@@ -71,7 +65,7 @@ impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("position", &self.position())
-            .field("length", &self.length)
+            .field("length", &self.consumer.in_hand.1)
             .finish_non_exhaustive()
     }
 }

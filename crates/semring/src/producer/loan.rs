@@ -7,21 +7,19 @@ use std::ops::{Deref, DerefMut};
 use super::Producer;
 use crate::error::Fault;
 use crate::gate::Gate as _;
-use crate::ring::Place;
 
 /// Holds room for one message, to be filled and [published](Self::publish). Dropping it gives the
 /// room back.
 #[must_use = "a loan that is not published sends nothing"]
 pub struct Loan<'a> {
     pub(super) producer: &'a mut Producer,
-    pub(super) place: Place,
-    pub(super) length: u32,
 }
 
 impl Loan<'_> {
     /// Shortens the message to its first `bytes` bytes; a larger number changes nothing.
     pub fn truncate(&mut self, bytes: usize) {
-        self.length = self.length.min(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let (_, length) = &mut self.producer.lent;
+        *length = (*length).min(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
     /// Commits the message: it is delivered from now on. Does not block.
@@ -31,9 +29,7 @@ impl Loan<'_> {
     /// [`Fault::Removed`] when the consumer could not be told; the message is in memory nevertheless.
     #[inline]
     pub fn publish(self) -> Result<(), Fault> {
-        let mut loan = ManuallyDrop::new(self);
-        let (place, length) = (loan.place, loan.length);
-        loan.producer.publish(place, length)
+        ManuallyDrop::new(self).producer.publish()
     }
 }
 
@@ -42,18 +38,16 @@ impl Deref for Loan<'_> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.producer
-            .view
-            .ring
-            .message(self.producer.view.tail, self.place, self.length)
+        let (view, (place, length)) = (&self.producer.view, self.producer.lent);
+        view.ring.message(view.tail, place, length)
     }
 }
 
 impl DerefMut for Loan<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        let view = &mut self.producer.view;
-        view.ring.message_mut(view.tail, self.place, self.length)
+        let (view, (place, length)) = (&mut self.producer.view, self.producer.lent);
+        view.ring.message_mut(view.tail, place, length)
     }
 }
 
@@ -61,16 +55,18 @@ impl Drop for Loan<'_> {
     #[inline]
     fn drop(&mut self) {
         self.producer.view.lent -= 1;
-        self.producer.slots.put_back(self.place);
+        let (place, _) = self.producer.lent;
+        self.producer.slots.put_back(place);
         self.producer.gate.refund(1);
     }
 }
 
 impl fmt::Debug for Loan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (place, length) = self.producer.lent;
         f.debug_struct("Loan")
-            .field("place", &self.place)
-            .field("length", &self.length)
+            .field("place", &place)
+            .field("length", &length)
             .finish_non_exhaustive()
     }
 }
