@@ -21,8 +21,8 @@ pub use message::Message;
 /// Receives messages from a channel.
 ///
 /// A message is *released* when its [`Message`] is dropped: only then may the producer use its room
-/// again. What was received and not released when a consumer dies goes to its successor, marked as
-/// [redelivered](Message::is_redelivered). There is one consumer at a time.
+/// again. What was received and not released when a consumer dies, or panics, goes to its successor,
+/// marked as [redelivered](Message::is_redelivered). There is one consumer at a time.
 pub struct Consumer {
     view: ConsumerView,
     gate: EitherGate<Kernel>,

@@ -264,8 +264,13 @@ impl<T: DeserializeOwned> SerdeConsumer<T> {
     ///
     /// As of [`Consumer::recv`].
     pub fn skip(&mut self) -> Result<Option<u64>, RecvError> {
-        let message = self.consumer.recv()?;
-        Ok(message.map(|message| message.position()))
+        let Some(message) = self.consumer.recv()? else {
+            return Ok(None);
+        };
+        let position = message.position();
+        // Should telling the producer fail, the next call meets the same fault.
+        let _ = message.release();
+        Ok(Some(position))
     }
 
     /// Goes on after the end of a stream, as [`Consumer::follow`] does.
@@ -313,6 +318,7 @@ impl<T> SerdeMessage<'_, T> {
     #[must_use]
     pub fn into_value(self) -> T {
         // Should telling the producer fail, the next call meets the same fault.
+        let _ = self.message.release();
         self.value
     }
 

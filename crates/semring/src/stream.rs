@@ -271,8 +271,8 @@ impl Read for ByteReader {
             let (target, _) = buffer.split_at_mut(count);
             target.copy_from_slice(part);
             if left.is_empty() {
-                // Released. If the producer cannot be told, the next call meets the same fault.
-                drop(message);
+                // If the producer cannot be told, the next call meets the same fault.
+                let _ = message.release();
             } else {
                 message.put_back();
                 self.offset += count;

@@ -299,9 +299,13 @@ impl<T: PlainData> TypedConsumer<T> {
     ///
     /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
     pub fn recv_deadline(&mut self, deadline: Deadline) -> Result<Option<T>, RecvError> {
-        let message = self.recv_message_deadline(deadline)?;
-        // Released when it is dropped. Should that fail, the next call meets the same fault.
-        Ok(message.map(|message| message.get()))
+        let Some(message) = self.recv_message_deadline(deadline)? else {
+            return Ok(None);
+        };
+        let value = message.get();
+        // Should telling the producer fail, the next call meets the same fault.
+        let _ = message.release();
+        Ok(Some(value))
     }
 
     /// Receives the next value if there is one now.
@@ -383,7 +387,10 @@ impl<T: PlainData> TypedConsumer<T> {
         for (value, message) in values.iter_mut().zip(batch.iter()) {
             *value = bytemuck::pod_read_unaligned(message);
         }
-        Ok(batch.len())
+        let received = batch.len();
+        // As in `recv_deadline`.
+        let _ = batch.release();
+        Ok(received)
     }
 
     /// Goes on after the end of a stream, as [`Consumer::follow`] does.
@@ -420,7 +427,8 @@ fn check_length<T>(message: &[u8]) -> Result<(), Corrupt> {
     ))
 }
 
-/// Holds one received value in place. Dropping it releases it.
+/// Holds one received value in place. Dropping it releases it, but for a thread that panics: then it comes
+/// again, as of [`Message`].
 ///
 /// It can be used without being copied when a message is aligned as the type must be, which the
 /// build checks: to 8 up to 56 bytes, to 64 beyond.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::thread;
 
 use super::Consumer;
 use crate::error::Fault;
 
-/// Holds several received messages in place. Dropping it releases all of them.
+/// Holds several received messages in place. Dropping it releases all of them, but for a thread that
+/// panics: then all are put back, and come again. See [`Message`](crate::Message).
 pub struct Batch<'a> {
     pub(super) consumer: &'a mut Consumer,
     pub(super) count: u32,
@@ -80,6 +82,9 @@ impl Batch<'_> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
+        if thread::panicking() {
+            return; // Not dealt with, as in `Message`.
+        }
         // The next call meets the same fault and reports it.
         let _ = self.settle();
     }

@@ -3,12 +3,17 @@
 use std::fmt;
 use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
+use std::thread;
 
 use super::Consumer;
 use crate::error::Fault;
 use crate::ring::Place;
 
-/// Holds one received message in place. Dropping it releases it.
+/// Holds one received message in place. Dropping it releases it: after an early return, too, with `?`
+/// for instance; [`put_back`](Self::put_back) comes before one that is not to acknowledge it.
+///
+/// Dropped while its thread panics, it is put back, as by a death: it comes again, here or to a
+/// successor. So it is when it is forgotten ([`mem::forget`]).
 pub struct Message<'a> {
     pub(super) consumer: &'a mut Consumer,
     pub(super) place: Place,
@@ -62,6 +67,9 @@ impl Deref for Message<'_> {
 impl Drop for Message<'_> {
     #[inline]
     fn drop(&mut self) {
+        if thread::panicking() {
+            return; // Not dealt with: as after `put_back`, the permit stays in hand.
+        }
         // The next call meets the same fault and reports it.
         let _ = self.consumer.release(1, self.length.into());
     }
