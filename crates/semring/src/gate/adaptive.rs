@@ -147,6 +147,10 @@ impl<S: Semaphores> Adaptive<S> {
             if view.ready()? > more_than {
                 return Ok(());
             }
+            if deadline.remaining().is_some_and(|left| left.is_zero()) {
+                // Nobody is about to sleep: neither flag nor barrier, which would disturb a peer at work.
+                return self.last_look(view, more_than, deadline).map(drop);
+            }
             self.settle()?;
             view.side().arm();
             // SYNC POINT: WAITING (with post). The flag is set before the position is looked at again.
@@ -180,7 +184,8 @@ impl<S: Semaphores> Adaptive<S> {
         Ok(())
     }
 
-    /// Looks at the position, and at all else that may end the wait, with the flag set.
+    /// Looks at the position, and at all else that may end the wait: with the flag set, unless the deadline
+    /// is over.
     fn last_look<V: View>(
         &mut self,
         view: &mut V,
