@@ -134,8 +134,9 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// [`SendError`], which says why the message was not sent. After [`Fault::Removed`] alone it may
-    /// have been committed and reach a consumer that is attached.
+    /// [`SendError`], which says why the message was not sent. After a [`Fault`] it may have been committed
+    /// all the same, without the consumer being told: then [`position`](Self::position) has grown, and to
+    /// send it again would be to send it twice.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.send_deadline(message, Deadline::NEVER)
