@@ -73,6 +73,7 @@ impl Channel {
             .consumer()?;
         Ok(SerdeConsumer {
             consumer,
+            copy: Vec::new(),
             values: PhantomData,
         })
     }
@@ -192,9 +193,11 @@ impl<T: Serialize> SerdeProducer<T> {
 
 /// Receives values that serde can deserialize. Made by [`Channel::serde_consumer`]; a [`Consumer`]
 /// in all else.
-#[derive(Debug)]
 pub struct SerdeConsumer<T> {
     consumer: Consumer,
+    /// The message in hand. A value is decoded from here: what is checked in shared memory, a string for
+    /// instance, may be another one when it is copied.
+    copy: Vec<u8>,
     values: PhantomData<fn() -> T>,
 }
 
@@ -247,7 +250,9 @@ impl<T: DeserializeOwned> SerdeConsumer<T> {
         let Some(message) = self.consumer.recv_deadline(deadline)? else {
             return Ok(None);
         };
-        match decode(&message) {
+        self.copy.clear();
+        self.copy.extend_from_slice(&message);
+        match decode(&self.copy) {
             Ok(value) => Ok(Some(SerdeMessage { message, value })),
             Err(reason) => {
                 let position = message.position();
@@ -291,6 +296,14 @@ impl<T: DeserializeOwned> SerdeConsumer<T> {
     #[must_use]
     pub const fn get_ref(&self) -> &Consumer {
         &self.consumer
+    }
+}
+
+impl<T> fmt::Debug for SerdeConsumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SerdeConsumer")
+            .field("consumer", &self.consumer)
+            .finish_non_exhaustive()
     }
 }
 

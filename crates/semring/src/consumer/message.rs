@@ -14,6 +14,9 @@ use crate::ring::Place;
 ///
 /// Dropped while its thread panics, it is put back, as by a death: it comes again, here or to a
 /// successor. So it is when it is forgotten ([`mem::forget`]).
+///
+/// Its bytes stand in shared memory, and stay as they are as long as the producer keeps the protocol, as
+/// any that uses this library does. Copy them before checking them where another program might write there.
 pub struct Message<'a> {
     pub(super) consumer: &'a mut Consumer,
     pub(super) place: Place,

@@ -11,6 +11,8 @@ use crate::ring::Place;
 
 /// Holds room for one message, to be filled and [published](Self::publish). Dropping it gives the
 /// room back.
+///
+/// Its bytes stand in shared memory, which the consumer leaves alone as long as it keeps the protocol.
 #[must_use = "a loan that is not published sends nothing"]
 pub struct Loan<'a> {
     pub(super) producer: &'a mut Producer,
@@ -28,7 +30,8 @@ impl Loan<'_> {
     ///
     /// # Errors
     ///
-    /// [`Fault::Removed`] when the consumer could not be told; the message is in memory nevertheless.
+    /// [`Fault`] when the consumer could not be told: [`Removed`](Fault::Removed) without the semaphore set,
+    /// [`System`](Fault::System) when the kernel refuses. The message is committed nevertheless.
     #[inline]
     pub fn publish(self) -> Result<(), Fault> {
         let mut loan = ManuallyDrop::new(self);
