@@ -1,6 +1,6 @@
 //! The header of a segment under the SETUP lock: told from what is not one, written, checked.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, compiler_fence};
 use std::thread;
 use std::time::Duration;
 
@@ -148,6 +148,8 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
     })?;
     let header = mapping.header();
     header.identity.magic.store(UNFINISHED, relaxed);
+    // A death must find the mark before any field.
+    compiler_fence(Ordering::SeqCst);
     crash_point!("attach-header-begun");
     header.producer.reset();
     header.consumers.iter().for_each(Side::reset);
