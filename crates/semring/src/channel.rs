@@ -424,26 +424,26 @@ impl Link {
         self.pid == std::process::id() && !self.left.replace(true)
     }
 
-    /// Leaves under the SETUP lock, or without it when it cannot be had: the role is given back
-    /// whatever happens, and so is the lock.
+    /// Leaves under the SETUP lock, or without it when it cannot be had. Both are given back whatever
+    /// happens; what the kernel refuses to take back it takes at the end of the process.
     fn leave_and_remove(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
         let locked = kernel.lock_setup(Deadline::after(SETUP_LIMIT));
         crash_point!("close-locked");
-        kernel.leave(self.role)?;
+        let left = kernel.leave(self.role);
         crash_point!("close-left");
         let kept = CloseOutcome::Kept {
             unread: unread(ring.tail(), ring.head()),
         };
         if locked? == Waited::TimedOut {
-            return Ok(kept);
+            return left.map(|()| kept);
         }
-        let removed = self.remove_if_served(ring, kernel);
+        let removed = left.and_then(|()| self.remove_if_served(ring, kernel));
         if matches!(removed, Ok(true)) {
             return Ok(CloseOutcome::Removed);
         }
-        kernel.unlock_setup()?;
+        let unlocked = kernel.unlock_setup();
         crash_point!("close-done");
-        removed.map(|_| kept)
+        removed.and(unlocked).map(|()| kept)
     }
 
     /// Removes both objects when nobody is left and the stream has served; false when they stay.

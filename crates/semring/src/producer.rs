@@ -379,7 +379,8 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
+    /// [`Fault`] when the kernel refuses; then this side counts as left all the same, and its role is free
+    /// at the end of the process at the latest.
     pub fn close(self) -> Result<CloseOutcome, Fault> {
         let last_word = Word::closed;
         self.link
@@ -392,7 +393,8 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
+    /// [`Fault`] when the kernel refuses; then this side counts as left all the same, and its role is free
+    /// at the end of the process at the latest.
     pub fn interrupt(self) -> Result<CloseOutcome, Fault> {
         let last_word = Word::interrupted;
         self.link

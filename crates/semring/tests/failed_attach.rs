@@ -1,10 +1,11 @@
 //! An attach that fails leaves nothing behind, neither objects nor a role held by the process that lives
-//! on: `strace` has one of its system calls fail, the first, second, third … of each kind, and the same
+//! on, and a leave that fails keeps no lock: `strace` has one of its system calls fail, the first, second, third … of each kind, and the same
 //! process tries again. This executable runs itself as that process.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use semring::{Address, AttachError, Channel, CloseOutcome, Key, Mode};
 use sysv_ipc::{Segment, SemaphoreSet};
@@ -43,6 +44,9 @@ fn part() {
     let address = Address::named(name).unwrap();
     let key = address.key();
     let channel = Channel::new(address).slots(2).slot_bytes(64);
+    if role == "leaver" {
+        return leave(&channel);
+    }
     let failed = match role {
         "producer" => channel.producer().err(),
         "consumer" => channel.consumer().err(),
@@ -66,6 +70,23 @@ fn part() {
     }
     assert_eq!(consumer.close(), Ok(CloseOutcome::Removed));
     assert_eq!(objects(key), (None, None));
+}
+
+/// Leaves, which may fail, and lives on: the other side is kept out by no lock.
+fn leave(channel: &Channel) {
+    let Ok(producer) = channel.producer() else {
+        return;
+    };
+    let Err(error) = producer.close() else {
+        return;
+    };
+    // The lock goes back with the process, when the kernel does not take it before.
+    if !error.to_string().contains("of the semaphore 4 of set") {
+        let at_once = channel.clone().setup_limit(Duration::ZERO);
+        if let Err(refused) = at_once.consumer() {
+            panic!("{refused} after: {error}");
+        }
+    }
 }
 
 /// Nothing is left but, at most, an untouched set of which not even the lock could be had.
@@ -118,6 +139,24 @@ fn can_trace() -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_failed_leave_keeps_no_lock() {
+    let _watchdog = watchdog::watch("a_failed_leave_keeps_no_lock");
+    if !can_trace() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: a_failed_leave_keeps_no_lock: `strace` is not installed or may not trace"
+        );
+        return;
+    }
+    let mut nth = 1;
+    while attach("leaver", "semop,semtimedop", "EACCES", nth) {
+        nth += 1;
+    }
+    // Lock, attach and unlock; lock, leave and unlock.
+    assert!(nth > 10, "only {} injections", nth - 1);
 }
 
 #[test]
