@@ -1,6 +1,6 @@
 //! An attach that fails leaves nothing behind, neither objects nor a role held by the process that lives
-//! on, and a leave that fails keeps no lock: `strace` has one of its system calls fail, the first, second, third … of each kind, and the same
-//! process tries again. This executable runs itself as that process.
+//! on, and a leave that fails keeps no lock: `strace` has one of its system calls fail, the first, second,
+//! third … of each kind, and the same process tries again. This executable runs itself as that process.
 
 use std::io::Write as _;
 use std::path::Path;
