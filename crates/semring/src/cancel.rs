@@ -39,8 +39,11 @@ impl Canceller {
         }
     }
 
-    /// Lets the operation that waits now, or else the next one that needs a permit, return `Cancelled`.
-    /// Does not block.
+    /// Lets the operation that waits now return `Cancelled`, or else the next one that would wait: in strict
+    /// mode the next that needs a permit, in adaptive mode the next that finds nothing to go on with and
+    /// has spun in vain, so that a stream that never pauses goes on, and a later wait is cancelled. The
+    /// moment that a producer of messages of more than 8 MiB waits for a slot it does not cut short. Does
+    /// not block.
     pub fn cancel(&self) {
         let shared = &self.shared;
         if !shared.alive.load(Ordering::Acquire) || shared.requested.swap(true, Ordering::AcqRel) {

@@ -312,7 +312,7 @@ pub struct Link {
     created: bool,
     framing: Framing,
     nonce: [u8; 16],
-    /// In a forked child the role belongs to the parent.
+    /// In a forked child, which has another, the role belongs to the parent.
     pid: u32,
     left: Cell<bool>,
 }

@@ -12,6 +12,9 @@ use crate::ring::Place;
 /// Holds room for one message, to be filled and [published](Self::publish). Dropping it gives the
 /// room back.
 ///
+/// A loan that is forgotten ([`mem::forget`](std::mem::forget)) keeps its room for as long as the producer
+/// lives; when all the room has gone that way, the ring counts as full though it is empty.
+///
 /// Its bytes stand in shared memory, which the consumer leaves alone as long as it keeps the protocol.
 #[must_use = "a loan that is not published sends nothing"]
 pub struct Loan<'a> {
