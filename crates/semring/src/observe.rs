@@ -97,7 +97,8 @@ pub struct Snapshot {
     pub created_at_ns: u64,
     /// Messages ever committed.
     pub tail: u64,
-    /// Messages ever released, read at the same moment as `tail`.
+    /// Messages ever released, read at the same moment as `tail`; where both keep moving too fast for that, a
+    /// number of a moment before, at most a ring behind.
     pub head: u64,
     /// Messages on their way: 0 to the slot count; `None` when the two positions cannot belong
     /// together, so that the segment is damaged.
@@ -205,7 +206,7 @@ impl Observation {
             Ok(facts) => facts,
             Err(corrupt) => return Ok(Self::Damaged(corrupt)),
         };
-        let (tail, head) = copy::positions(memory)?;
+        let (tail, head) = copy::positions(memory, facts.geometry.slot_count())?;
         Ok(Self::Channel(Box::new(Snapshot {
             name: facts.name,
             geometry: facts.geometry,
