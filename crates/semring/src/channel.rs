@@ -174,8 +174,9 @@ impl Channel {
         self
     }
 
-    /// Bounds the wait of an attach for others that are attaching or leaving: 10 seconds without this.
-    /// They need microseconds, but for one that is stopped half-way.
+    /// Bounds the wait of an attach or a removal for others that are attaching or leaving: 10 seconds without
+    /// this. They need microseconds, but for one that is stopped half-way. A close is not bounded by it,
+    /// since who attaches in many short tries closes only once.
     #[must_use]
     pub const fn setup_limit(mut self, limit: Duration) -> Self {
         self.setup_limit = limit;
@@ -212,7 +213,8 @@ impl Channel {
             .map_err(|reason| self.attach_error(Role::Consumer, reason))
     }
 
-    /// Removes the channel, if nobody has a role, and returns how many messages went with it.
+    /// Removes the channel, if nobody has a role, and returns how many messages went with it. Waits only for
+    /// others that are attaching or leaving, no longer than the [setup limit](Self::setup_limit).
     ///
     /// # Errors
     ///

@@ -358,6 +358,9 @@ impl Consumer {
     /// Leaves in order. What was not received stays for the next consumer. The last one out of a
     /// stream whose end has been seen removes segment and semaphore set.
     ///
+    /// Waits only for others that are attaching or leaving, 10 seconds at most; then it leaves all the same,
+    /// and removes nothing.
+    ///
     /// # Errors
     ///
     /// [`Fault`] when the kernel refuses; then this side counts as left all the same, and its role is free

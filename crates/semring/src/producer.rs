@@ -377,6 +377,9 @@ impl Producer {
     /// Ends the stream in order and leaves: the consumer receives what is left and then the end.
     /// The last one out of a stream whose end has been seen removes segment and semaphore set.
     ///
+    /// Waits only for others that are attaching or leaving, 10 seconds at most; then it leaves all the same,
+    /// and removes nothing.
+    ///
     /// # Errors
     ///
     /// [`Fault`] when the kernel refuses; then this side counts as left all the same, and its role is free
@@ -390,6 +393,9 @@ impl Producer {
     /// Leaves in order before the end of the stream, so that nobody takes what was sent for all of it:
     /// the consumer receives what is left and then [`RecvError::Interrupted`](crate::RecvError).
     /// Segment and semaphore set are removed by the last one out once nothing is left to be received.
+    ///
+    /// Waits only for others that are attaching or leaving, 10 seconds at most; then it leaves all the same,
+    /// and removes nothing.
     ///
     /// # Errors
     ///

@@ -176,6 +176,7 @@ impl<T: Serialize> SerdeProducer<T> {
     }
 
     /// Ends the stream in order and leaves.
+    /// Waits as [`Producer::close`] does.
     ///
     /// # Errors
     ///
@@ -284,6 +285,7 @@ impl<T: DeserializeOwned> SerdeConsumer<T> {
     }
 
     /// Leaves in order. What was not received stays for the next consumer.
+    /// Waits as [`Consumer::close`] does.
     ///
     /// # Errors
     ///

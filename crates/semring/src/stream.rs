@@ -68,6 +68,7 @@ impl ByteWriter {
     }
 
     /// Ends the stream in order and leaves: the reader gets what is left and then the end.
+    /// Waits as [`Producer::close`] does.
     ///
     /// # Errors
     ///
@@ -77,6 +78,7 @@ impl ByteWriter {
     }
 
     /// Leaves in order before the end of the stream: the reader gets what is left and then an error.
+    /// Waits as [`Producer::interrupt`] does.
     ///
     /// # Errors
     ///
@@ -193,6 +195,7 @@ impl ByteReader {
 
     /// Leaves in order. What was not read stays for the next consumer, and so does all of a message
     /// that was read in part.
+    /// Waits as [`Consumer::close`] does.
     ///
     /// # Errors
     ///

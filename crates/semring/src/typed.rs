@@ -217,6 +217,7 @@ impl<T: PlainData> TypedProducer<T> {
     }
 
     /// Ends the stream in order and leaves.
+    /// Waits as [`Producer::close`] does.
     ///
     /// # Errors
     ///
@@ -399,6 +400,7 @@ impl<T: PlainData> TypedConsumer<T> {
     }
 
     /// Leaves in order. What was not received stays for the next consumer.
+    /// Waits as [`Consumer::close`] does.
     ///
     /// # Errors
     ///
