@@ -46,6 +46,7 @@ impl Canceller {
     /// not block.
     pub fn cancel(&self) {
         let shared = &self.shared;
+        // SYNC POINT: CANCEL (with take, retire).
         if !shared.alive.load(Ordering::Acquire) || shared.requested.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -58,12 +59,14 @@ impl Canceller {
 
     /// Tells, once for each request, that a cancel was requested.
     pub(crate) fn take(&self) -> bool {
+        // SYNC POINT: CANCEL (with cancel). Looked at relaxed first: mostly there is none.
         let requested = &self.shared.requested;
         requested.load(Ordering::Relaxed) && requested.swap(false, Ordering::AcqRel)
     }
 
     /// Makes all clones inert.
     pub(crate) fn retire(&self) {
+        // SYNC POINT: CANCEL (with cancel).
         self.shared.alive.store(false, Ordering::Release);
     }
 }

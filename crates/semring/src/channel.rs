@@ -194,7 +194,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`AttachError`]; nothing was changed or removed.
+    /// [`AttachError`]; no message was changed or removed, and nobody's role. What a creator that died had
+    /// left unfinished may have been; and where the kernel fails in the last step, the other side may be
+    /// told of one who came and died.
     pub fn producer(&self) -> Result<Producer, AttachError> {
         self.check_type()
             .and_then(|()| attach::producer(self))
@@ -206,7 +208,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`AttachError`]; nothing was changed or removed.
+    /// [`AttachError`]; no message was changed or removed, and nobody's role. What a creator that died had
+    /// left unfinished may have been; and where the kernel fails in the last step, the other side may be
+    /// told of one who came and died.
     pub fn consumer(&self) -> Result<Consumer, AttachError> {
         self.check_type()
             .and_then(|()| attach::consumer(self))
@@ -471,6 +475,7 @@ pub(crate) fn unread(tail: u64, head: u64) -> u64 {
 /// seen that, or was interrupted and nothing of it is left, or it never had a producer.
 fn has_served(ring: &Ring) -> bool {
     let word = ring.word(Role::Producer);
+    // SYNC POINT: END SEEN (with note_end). The positions are read after.
     let end_seen = ring.side(Role::Consumer).end_seen.load(Ordering::Acquire);
     match word.state() {
         State::Never => word.epoch() == 0 && ring.tail() == ring.head(),

@@ -343,6 +343,7 @@ impl Consumer {
     /// epoch that was judged: by now another producer may have come, whose end is yet to be told.
     fn note_end(&mut self, epoch: u64) {
         self.ended = Some(epoch);
+        // SYNC POINT: END SEEN (with has_served, consume_at). What it ends has been received before.
         self.view.side().end_seen.store(epoch, Ordering::Release);
         crash_point!("consumer-end-seen");
     }
@@ -378,6 +379,7 @@ impl Consumer {
     }
 
     /// Returns how many messages are committed and not yet released; stale when it is returned.
+    /// Does not block.
     ///
     /// # Errors
     ///
@@ -387,6 +389,7 @@ impl Consumer {
     }
 
     /// Tells whether there is a producer now; stale when it is returned.
+    /// Does not block.
     ///
     /// # Errors
     ///

@@ -296,7 +296,7 @@ impl Producer {
     }
 
     /// Waits until there is room for a message: takes the permit that the next loan or send uses, so
-    /// that it need not wait.
+    /// that it need not wait, but for the moment that [`loan`](Self::loan) tells of.
     ///
     /// # Errors
     ///
@@ -414,6 +414,7 @@ impl Producer {
     }
 
     /// Returns how many messages are committed and not yet released; stale when it is returned.
+    /// Does not block.
     ///
     /// # Errors
     ///
@@ -423,6 +424,7 @@ impl Producer {
     }
 
     /// Tells whether there is a consumer now; stale when it is returned.
+    /// Does not block.
     ///
     /// # Errors
     ///

@@ -66,6 +66,7 @@ pub(super) fn is_unused(attachment: &Attachment) -> Result<bool, sysv_ipc::Error
 }
 
 pub(super) fn check_magic(identity: &Identity, segment: i32) -> Result<(), Obstacle> {
+    // SYNC POINT: HEADER (with write).
     match identity.magic.load(Ordering::Acquire) {
         MAGIC | UNFINISHED | 0 => Ok(()),
         other => Err(foreign(segment, other).into()),

@@ -58,7 +58,7 @@ impl Batch<'_> {
     }
 
     /// Releases the first `count` messages, and gives the others back: the next call receives them
-    /// again.
+    /// again. Does not block.
     ///
     /// # Errors
     ///

@@ -50,6 +50,7 @@ impl Message<'_> {
     }
 
     /// Gives the message back unreleased: the next call receives it again, and so does a successor.
+    /// Does not block.
     pub fn put_back(self) {
         mem::forget(self);
     }

@@ -153,6 +153,7 @@ impl<S: Semaphores> Adaptive<S> {
             }
             self.settle()?;
             view.side().arm();
+            // SYNC POINT: ADVERTISED (with recovery::claim), and
             // SYNC POINT: WAITING (with post). The flag is set before the position is looked at again.
             fence(Ordering::SeqCst);
             let limit = order_publisher(view);
@@ -242,6 +243,7 @@ enum Look {
 
 /// Has the publishing peer's processor order its stores and loads, if it leaves that to us; returns
 /// until when to sleep at most.
+// SYNC POINT: WAITING (with post, of a publisher that has registered).
 fn order_publisher(view: &impl View) -> Deadline {
     if view.peer_side().is_registered() && !barrier::everywhere() {
         Deadline::after(UNSURE)
@@ -287,6 +289,7 @@ impl<S: Semaphores> Gate for Adaptive<S> {
     #[inline]
     fn post<V: View>(&mut self, view: &V, _: u32) -> Result<(), Fault> {
         if self.registered {
+            // SYNC POINT: WAITING (with order_publisher), whose barrier the processor passes here.
             barrier::compiler();
         } else {
             // SYNC POINT: WAITING (with sleep_until). The position is stored before the flag is read.
