@@ -382,7 +382,7 @@ impl<T: PlainData> TypedConsumer<T> {
         };
         let checked = batch.iter().try_for_each(check_length::<T>);
         if let Err(corrupt) = checked {
-            batch.release_first(0)?;
+            batch.put_back();
             return Err(Fault::from(corrupt).into());
         }
         for (value, message) in values.iter_mut().zip(batch.iter()) {

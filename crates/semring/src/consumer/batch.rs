@@ -1,7 +1,7 @@
 //! Several messages in the consumer's hands.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::thread;
 
 use super::Consumer;
@@ -71,6 +71,12 @@ impl Batch<'_> {
         } else {
             batch.settle()
         }
+    }
+
+    /// Gives all messages back unreleased: the next call receives them again, and so does a successor. Does
+    /// not block.
+    pub fn put_back(self) {
+        mem::forget(self);
     }
 
     fn settle(&mut self) -> Result<(), Fault> {

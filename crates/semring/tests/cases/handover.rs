@@ -33,7 +33,7 @@ fn what_one_consumer_saw_is_marked_for_all_after_it() -> Result<()> {
     first
         .recv_batch(3)?
         .context("three messages")?
-        .release_first(0)?;
+        .put_back();
     drop(first);
     let mut second = channel.consumer()?;
     second.recv()?.context("a message")?.put_back();
