@@ -27,6 +27,7 @@ use crate::ring::{Ring, distance};
 use crate::semaphores::{Kernel, Semaphores, Waited};
 use crate::{AttachReason, Consumer, Deadline, Framing, Producer, Sync};
 
+pub(crate) use header::{is_unused, start_of_foreign};
 #[cfg(not(loom))]
 pub use removal::{Leftover, Removal};
 

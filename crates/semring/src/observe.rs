@@ -27,6 +27,7 @@ use std::sync::atomic::Ordering;
 
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
+use crate::channel::{is_unused, start_of_foreign};
 use crate::error::{Corrupt, Role};
 use crate::geometry::{Geometry, load_geometry};
 use crate::layout::{HEADER_BYTES, Header, Identity, MAGIC, SEMAPHORES, UNFINISHED, VERSION};
@@ -186,10 +187,9 @@ impl Observation {
         match memory.load_u64(std::mem::offset_of!(Header, identity.magic))? {
             MAGIC => Self::take_finished(&memory),
             UNFINISHED => Ok(Self::Unfinished),
-            0 if is_blank(&memory)? => Ok(Self::Blank),
+            0 if is_unused(&memory)? => Ok(Self::Blank),
             other => {
-                let start = other.to_ne_bytes().escape_ascii().to_string();
-                let evidence = format!("it starts with \"{start}\", a channel's with \"semring\"");
+                let evidence = format!("it {}", start_of_foreign(other));
                 Ok(Self::Foreign { evidence })
             }
         }
@@ -263,13 +263,6 @@ impl Facts {
             message_type,
         })
     }
-}
-
-/// Tells whether all of the header is zero. Nobody is at work in a segment that has no magic.
-fn is_blank(memory: &Attachment) -> Result<bool, sysv_ipc::Error> {
-    let mut header = [0; HEADER_BYTES];
-    memory.read(0, &mut header)?;
-    Ok(header.iter().all(|&byte| byte == 0))
 }
 
 /// Says which bytes of the segment hold what: the five parts of docs/layout.md, in their order.

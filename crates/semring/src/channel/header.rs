@@ -58,8 +58,9 @@ pub(super) fn refuse_while_held(kernel: &Kernel) -> Result<(), Obstacle> {
     Ok(())
 }
 
-/// Tells whether all of the header is zero, as in a segment that nobody has written to.
-pub(super) fn is_unused(attachment: &Attachment) -> Result<bool, sysv_ipc::Error> {
+/// Tells whether all of the header is zero, as in a segment that nobody has written to. Nobody is at work
+/// in one that has no magic.
+pub(crate) fn is_unused(attachment: &Attachment) -> Result<bool, sysv_ipc::Error> {
     let mut header = [0; HEADER_BYTES];
     attachment.read(0, &mut header)?;
     Ok(header.iter().all(|&byte| byte == 0))
@@ -92,13 +93,17 @@ pub(super) fn names_set(segment: Segment, set: SemaphoreSet) -> bool {
 }
 
 fn foreign(segment: i32, magic: u64) -> AttachReason {
-    let start = magic.to_ne_bytes().escape_ascii().to_string();
-    let evidence =
-        format!("segment {segment} starts with \"{start}\", a channel's with \"semring\"");
     AttachReason::Foreign {
         object: "segment",
-        evidence,
+        evidence: format!("segment {segment} {}", start_of_foreign(magic)),
     }
+}
+
+/// Says how a segment starts that is not a channel's.
+pub(crate) fn start_of_foreign(magic: u64) -> String {
+    let start = magic.to_ne_bytes();
+    let start = start.escape_ascii();
+    format!("starts with \"{start}\", a channel's with \"semring\"")
 }
 
 /// Writes the header of a segment that has none: just made, or left by a creator that died.
@@ -231,7 +236,7 @@ fn check_adoptable(setup: &Setup<'_>, segment: Segment, others: u64) -> Result<(
     let deadline = Deadline::after(LOOK_LIMIT);
     let mut attached = others;
     while attached > 0 {
-        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+        if deadline.is_over() {
             return Err(AttachReason::SetRemoved { attached }.into());
         }
         thread::sleep(BACK_OFF);
