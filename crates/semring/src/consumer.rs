@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 
 use crate::channel::{CloseOutcome, Link};
-use crate::clock::now_ns;
 use crate::error::{Corrupt, Fault, RecvError, RecvIntoError, Role, Stop, TryRecvError};
 use crate::gate::{EitherGate, Gate, View};
 use crate::layout::{Side, Word};
@@ -103,14 +102,6 @@ impl View for ConsumerView {
     #[inline]
     fn peer_side(&self) -> &Side {
         self.ring.side(Role::Producer)
-    }
-
-    fn note_sleep(&self, asleep: bool) {
-        self.side().note_sleep(asleep, now_ns());
-    }
-
-    fn note_spurious(&self) {
-        self.side().note_spurious();
     }
 }
 

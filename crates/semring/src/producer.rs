@@ -5,7 +5,6 @@ mod loan;
 use std::fmt;
 
 use crate::channel::{CloseOutcome, Link};
-use crate::clock::now_ns;
 use crate::error::{Corrupt, DrainError, Fault, Role, SendError, TrySendError};
 use crate::gate::{EitherGate, Gate, View};
 use crate::layout::{INLINE_BYTES, Side, Word};
@@ -96,14 +95,6 @@ impl View for ProducerView {
     #[inline]
     fn peer_side(&self) -> &Side {
         self.ring.side(Role::Consumer)
-    }
-
-    fn note_sleep(&self, asleep: bool) {
-        self.side().note_sleep(asleep, now_ns());
-    }
-
-    fn note_spurious(&self) {
-        self.side().note_spurious();
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::Deadline;
 use crate::barrier;
 use crate::error::{Corrupt, Fault, Stop};
-use crate::gate::{Gate, Reported, Verdict, View, goes_on_without_set, judge};
+use crate::gate::{Gate, Reported, View, goes_on_without_set, judge};
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 use crate::sync::fence;
 
@@ -127,7 +127,7 @@ impl<S: Semaphores> Adaptive<S> {
                 hint::spin_loop();
             }
             let now = Instant::now();
-            let over = deadline.remaining().is_some_and(|left| left.is_zero());
+            let over = deadline.is_over();
             if over || now >= *until.get_or_insert(now + SPIN) {
                 return Ok(false);
             }
@@ -147,7 +147,7 @@ impl<S: Semaphores> Adaptive<S> {
             if view.ready()? > more_than {
                 return Ok(());
             }
-            if deadline.remaining().is_some_and(|left| left.is_zero()) {
+            if deadline.is_over() {
                 // Nobody is about to sleep: neither flag nor barrier, which would disturb a peer at work.
                 return self.last_look(view, more_than, deadline).map(drop);
             }
@@ -199,14 +199,10 @@ impl<S: Semaphores> Adaptive<S> {
         if self.semaphores.cancelled() {
             return Err(Stop::Cancelled);
         }
-        match judge(&self.semaphores, view, more_than, &mut self.reported)? {
-            Verdict::Ready => return Ok(Look::Go),
-            Verdict::Closed(epoch) => return Err(Stop::Closed(epoch)),
-            Verdict::Interrupted(epoch) => return Err(Stop::Interrupted(epoch)),
-            Verdict::Lost => return Err(Stop::PeerLost),
-            Verdict::Wait => {}
+        if judge(&self.semaphores, view, more_than, &mut self.reported)?.goes_on()? {
+            return Ok(Look::Go);
         }
-        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+        if deadline.is_over() {
             return Err(Stop::TimedOut);
         }
         Ok(Look::Sleep)
