@@ -44,8 +44,10 @@ fn part() {
     let address = Address::named(name).unwrap();
     let key = address.key();
     let channel = Channel::new(address).slots(2).slot_bytes(64);
-    if role == "leaver" {
-        return leave(&channel);
+    match role {
+        "leaver" => return leave(&channel),
+        "receiver" => return receive(&channel),
+        _ => {}
     }
     let failed = match role {
         "producer" => channel.producer().err(),
@@ -86,6 +88,18 @@ fn leave(channel: &Channel) {
         if let Err(refused) = at_once.consumer() {
             panic!("{refused} after: {error}");
         }
+    }
+}
+
+/// Copies a message, which may fail: it says so if, and only if, the message comes again.
+fn receive(channel: &Channel) {
+    let (Ok(mut producer), Ok(mut consumer)) = (channel.producer(), channel.consumer()) else {
+        return;
+    };
+    if producer.send(b"x").is_ok() {
+        let mut buffer = [0];
+        let copied = consumer.recv_into(&mut buffer);
+        assert_eq!(copied.is_ok(), consumer.position() == 1, "{copied:?}");
     }
 }
 
@@ -141,22 +155,30 @@ fn can_trace() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-#[test]
-fn a_failed_leave_keeps_no_lock() {
-    let _watchdog = watchdog::watch("a_failed_leave_keeps_no_lock");
+/// Has each semaphore call of a part fail.
+fn fail_each_semop(test: &'static str, part: &str) {
+    let _watchdog = watchdog::watch(test);
     if !can_trace() {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: a_failed_leave_keeps_no_lock: `strace` is not installed or may not trace"
-        );
+        let skipped = format!("SKIPPED: {test}: `strace` is not installed or may not trace");
+        let _ = writeln!(std::io::stderr(), "{skipped}");
         return;
     }
     let mut nth = 1;
-    while attach("leaver", "semop,semtimedop", "EACCES", nth) {
+    while attach(part, "semop,semtimedop", "EACCES", nth) {
         nth += 1;
     }
-    // Lock, attach and unlock; lock, leave and unlock.
+    // Lock, attach and unlock; and as many more.
     assert!(nth > 10, "only {} injections", nth - 1);
+}
+
+#[test]
+fn a_failed_leave_keeps_no_lock() {
+    fail_each_semop("a_failed_leave_keeps_no_lock", "leaver");
+}
+
+#[test]
+fn a_failed_copy_is_no_copy() {
+    fail_each_semop("a_failed_copy_is_no_copy", "receiver");
 }
 
 #[test]
