@@ -8,7 +8,7 @@ use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
 use super::header::Terms;
 use super::setup::{Obstacle, Setup, repeat, with_setup};
-use super::{Channel, Link, header, objects};
+use super::{Channel, Link, header, link, objects};
 use crate::barrier;
 use crate::clock::{now_ns, when};
 use crate::error::{AttachReason, Corrupt, Role};
@@ -114,7 +114,7 @@ pub(super) fn remove(channel: &Channel) -> Result<u64, AttachReason> {
             let head = header.consumers[0].position.load(Ordering::Acquire);
             let tail = header.producer.position.load(Ordering::Acquire);
             objects::remove(segment, setup.kernel.set())?;
-            Ok(super::unread(tail, head))
+            Ok(link::unread(tail, head))
         })
     })
 }
