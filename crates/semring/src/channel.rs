@@ -23,7 +23,7 @@ use crate::limits;
 use crate::message_type::MessageType;
 use crate::{AttachReason, Consumer, Framing, Producer, Sync};
 
-pub(crate) use header::{is_unused, start_of_foreign};
+pub(crate) use header::is_unused;
 pub use link::{CloseOutcome, Link};
 #[cfg(not(loom))]
 pub use removal::{Leftover, Removal};

@@ -27,7 +27,7 @@ use std::sync::atomic::Ordering;
 
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
-use crate::channel::{is_unused, start_of_foreign};
+use crate::channel::is_unused;
 use crate::error::{Corrupt, Role};
 use crate::geometry::{Geometry, load_geometry};
 use crate::layout::{HEADER_BYTES, Header, Identity, MAGIC, SEMAPHORES, UNFINISHED, VERSION};
@@ -189,7 +189,8 @@ impl Observation {
             UNFINISHED => Ok(Self::Unfinished),
             0 if is_unused(&memory)? => Ok(Self::Blank),
             other => {
-                let evidence = format!("it {}", start_of_foreign(other));
+                let start = other.to_ne_bytes().escape_ascii().to_string();
+                let evidence = format!("it starts with \"{start}\", a channel's with \"semring\"");
                 Ok(Self::Foreign { evidence })
             }
         }

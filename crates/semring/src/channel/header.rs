@@ -93,17 +93,13 @@ pub(super) fn names_set(segment: Segment, set: SemaphoreSet) -> bool {
 }
 
 fn foreign(segment: i32, magic: u64) -> AttachReason {
+    let start = magic.to_ne_bytes().escape_ascii().to_string();
+    let evidence =
+        format!("segment {segment} starts with \"{start}\", a channel's with \"semring\"");
     AttachReason::Foreign {
         object: "segment",
-        evidence: format!("segment {segment} {}", start_of_foreign(magic)),
+        evidence,
     }
-}
-
-/// Says how a segment starts that is not a channel's.
-pub(crate) fn start_of_foreign(magic: u64) -> String {
-    let start = magic.to_ne_bytes();
-    let start = start.escape_ascii();
-    format!("starts with \"{start}\", a channel's with \"semring\"")
 }
 
 /// Writes the header of a segment that has none: just made, or left by a creator that died.
