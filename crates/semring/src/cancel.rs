@@ -39,10 +39,14 @@ impl Canceller {
         }
     }
 
-    /// Lets the operation that waits now, or else the next one that needs a permit, return `Cancelled`.
-    /// Does not block.
+    /// Lets the operation that waits now return `Cancelled`, or else the next one that would wait: in strict
+    /// mode the next that needs a permit, in adaptive mode the next that finds nothing to go on with and
+    /// has spun in vain, so that a stream that never pauses goes on, and a later wait is cancelled. The
+    /// moment that a producer of messages of more than 8 MiB waits for a slot it does not cut short. Does
+    /// not block.
     pub fn cancel(&self) {
         let shared = &self.shared;
+        // SYNC POINT: CANCEL (with take, retire).
         if !shared.alive.load(Ordering::Acquire) || shared.requested.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -55,12 +59,14 @@ impl Canceller {
 
     /// Tells, once for each request, that a cancel was requested.
     pub(crate) fn take(&self) -> bool {
+        // SYNC POINT: CANCEL (with cancel). Looked at relaxed first: mostly there is none.
         let requested = &self.shared.requested;
         requested.load(Ordering::Relaxed) && requested.swap(false, Ordering::AcqRel)
     }
 
     /// Makes all clones inert.
     pub(crate) fn retire(&self) {
+        // SYNC POINT: CANCEL (with cancel).
         self.shared.alive.store(false, Ordering::Release);
     }
 }

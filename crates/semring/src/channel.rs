@@ -6,27 +6,25 @@
 
 mod attach;
 mod header;
+mod link;
 mod objects;
 #[cfg(not(loom))]
 mod removal;
 mod setup;
 
-use std::cell::Cell;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sysv_ipc::{ErrorKind, Key, Mode, Segment, SemaphoreSet};
+use sysv_ipc::Mode;
 
 use crate::address::Address;
-use crate::error::{AttachError, Fault, RemoveError, Role};
-use crate::geometry::{Geometry, MAX_SLOTS};
-use crate::layout::{State, Word};
+use crate::error::{AttachError, RemoveError, Role};
+use crate::geometry::Geometry;
 use crate::limits;
 use crate::message_type::MessageType;
-use crate::ring::{Ring, distance};
-use crate::semaphores::{Kernel, Semaphores, Waited};
-use crate::{AttachReason, Consumer, Deadline, Framing, Producer, Sync};
+use crate::{AttachReason, Consumer, Framing, Producer, Sync};
 
+pub(crate) use header::is_unused;
+pub use link::{CloseOutcome, Link};
 #[cfg(not(loom))]
 pub use removal::{Evidence, Leftover, Removal};
 
@@ -174,8 +172,9 @@ impl Channel {
         self
     }
 
-    /// Bounds the wait of an attach for others that are attaching or leaving: 10 seconds without this.
-    /// They need microseconds, but for one that is stopped half-way.
+    /// Bounds the wait of an attach or a removal for others that are attaching or leaving: 10 seconds without
+    /// this. They need microseconds, but for one that is stopped half-way. A close is not bounded by it,
+    /// since who attaches in many short tries closes only once.
     #[must_use]
     pub const fn setup_limit(mut self, limit: Duration) -> Self {
         self.setup_limit = limit;
@@ -193,7 +192,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`AttachError`]; nothing was changed or removed.
+    /// [`AttachError`]; no message was changed or removed, and nobody's role. What a creator that died had
+    /// left unfinished may have been; and where the kernel fails in the last step, the other side may be
+    /// told of one who came and died.
     pub fn producer(&self) -> Result<Producer, AttachError> {
         self.check_type()
             .and_then(|()| attach::producer(self))
@@ -205,14 +206,17 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`AttachError`]; nothing was changed or removed.
+    /// [`AttachError`]; no message was changed or removed, and nobody's role. What a creator that died had
+    /// left unfinished may have been; and where the kernel fails in the last step, the other side may be
+    /// told of one who came and died.
     pub fn consumer(&self) -> Result<Consumer, AttachError> {
         self.check_type()
             .and_then(|()| attach::consumer(self))
             .map_err(|reason| self.attach_error(Role::Consumer, reason))
     }
 
-    /// Removes the channel, if nobody has a role, and returns how many messages went with it.
+    /// Removes the channel, if nobody has a role, and returns how many messages went with it. Waits only for
+    /// others that are attaching or leaving, no longer than the [setup limit](Self::setup_limit).
     ///
     /// # Errors
     ///
@@ -283,197 +287,5 @@ impl Channel {
         } else {
             Ok(bytes)
         }
-    }
-}
-
-/// Says what leaving a channel did to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseOutcome {
-    /// Segment and semaphore set were removed: the stream had ended, and nobody was left.
-    Removed,
-    /// They are still there, for the other side or for a later one.
-    Kept {
-        /// Messages that have not been released.
-        unread: u64,
-    },
-    /// They had been removed before.
-    RemovedBefore,
-}
-
-/// Says what a channel consists of, and leaves it when its side is done.
-#[derive(Debug)]
-pub struct Link {
-    role: Role,
-    address: Address,
-    segment: Segment,
-    set: SemaphoreSet,
-    mapped_at: usize,
-    created: bool,
-    framing: Framing,
-    nonce: [u8; 16],
-    /// In a forked child the role belongs to the parent.
-    pid: u32,
-    left: Cell<bool>,
-}
-
-impl Link {
-    /// Returns where the channel is.
-    #[must_use]
-    pub const fn address(&self) -> &Address {
-        &self.address
-    }
-
-    /// Returns the key of both objects.
-    #[must_use]
-    pub const fn key(&self) -> Key {
-        self.address.key()
-    }
-
-    /// Returns the segment.
-    #[must_use]
-    pub const fn segment(&self) -> Segment {
-        self.segment
-    }
-
-    /// Returns the semaphore set.
-    #[must_use]
-    pub const fn semaphore_set(&self) -> SemaphoreSet {
-        self.set
-    }
-
-    /// Returns the address at which the segment is mapped into this process, to be shown.
-    #[must_use]
-    pub const fn mapped_at(&self) -> usize {
-        self.mapped_at
-    }
-
-    /// Tells whether this side made the channel, rather than found it.
-    #[must_use]
-    pub const fn created(&self) -> bool {
-        self.created
-    }
-
-    /// Returns what the messages of the channel are.
-    #[must_use]
-    pub const fn framing(&self) -> Framing {
-        self.framing
-    }
-
-    /// Returns the random number that tells this segment from any other, one made later under the
-    /// same key among them: positions mean nothing beside another.
-    #[must_use]
-    pub const fn nonce(&self) -> [u8; 16] {
-        self.nonce
-    }
-
-    /// Makes the link of a channel that has no kernel objects.
-    #[cfg(loom)]
-    pub(crate) fn modelled(role: Role, address: Address) -> Self {
-        let (segment, set) = (Segment::from_id(-1), SemaphoreSet::from_id(-1));
-        let (pid, left) = (std::process::id(), Cell::new(false));
-        Self {
-            role,
-            address,
-            segment,
-            set,
-            mapped_at: 0,
-            created: false,
-            framing: Framing::Messages,
-            nonce: [0; 16],
-            pid,
-            left,
-        }
-    }
-
-    /// Keeps the end of this handle from leaving: its process has died.
-    #[cfg(loom)]
-    pub(crate) fn forget_role(&self) {
-        self.left.set(true);
-    }
-
-    /// Leaves in order, and removes the channel when it has served. `last_word` is what the word of
-    /// this side becomes.
-    pub(crate) fn close(
-        &self,
-        ring: &Ring,
-        kernel: &Kernel,
-        last_word: fn(Word) -> Word,
-    ) -> Result<CloseOutcome, Fault> {
-        if !self.may_leave() {
-            return Ok(CloseOutcome::RemovedBefore);
-        }
-        ring.set_word(self.role, last_word(ring.word(self.role)));
-        crash_point!("close-word-set");
-        match self.leave_and_remove(ring, kernel) {
-            Err(Fault::Removed) => Ok(CloseOutcome::RemovedBefore),
-            result => result,
-        }
-    }
-
-    /// Leaves without a word, as death does: the peer learns that this side was lost.
-    pub(crate) fn abandon(&self, kernel: &Kernel) {
-        if self.may_leave() {
-            // A set that is gone needs no leaving.
-            let _ = kernel.leave(self.role);
-        }
-    }
-
-    /// True once, and only in the process that attached.
-    fn may_leave(&self) -> bool {
-        self.pid == std::process::id() && !self.left.replace(true)
-    }
-
-    /// Leaves under the SETUP lock, or without it when it cannot be had: the role is given back
-    /// whatever happens, and so is the lock.
-    fn leave_and_remove(&self, ring: &Ring, kernel: &Kernel) -> Result<CloseOutcome, Fault> {
-        let locked = kernel.lock_setup(Deadline::after(SETUP_LIMIT));
-        crash_point!("close-locked");
-        kernel.leave(self.role)?;
-        crash_point!("close-left");
-        let kept = CloseOutcome::Kept {
-            unread: unread(ring.tail(), ring.head()),
-        };
-        if locked? == Waited::TimedOut {
-            return Ok(kept);
-        }
-        let removed = self.remove_if_served(ring, kernel);
-        if matches!(removed, Ok(true)) {
-            return Ok(CloseOutcome::Removed);
-        }
-        kernel.unlock_setup()?;
-        crash_point!("close-done");
-        removed.map(|_| kept)
-    }
-
-    /// Removes both objects when nobody is left and the stream has served; false when they stay.
-    fn remove_if_served(&self, ring: &Ring, kernel: &Kernel) -> Result<bool, Fault> {
-        let free = kernel.is_free(Role::Producer)? && kernel.is_free(Role::Consumer)?;
-        if !free || !has_served(ring) {
-            return Ok(false);
-        }
-        match objects::remove(self.segment, self.set) {
-            // They are another user's, who removes them when next they leave.
-            Err(error) if error.kind() == ErrorKind::NotOwner => Ok(false),
-            result => Ok(result.map(|()| true)?),
-        }
-    }
-}
-
-/// Counts the messages that wait; positions that make no sense count as none.
-pub(crate) fn unread(tail: u64, head: u64) -> u64 {
-    distance(tail, head, MAX_SLOTS).map_or(0, u64::from)
-}
-
-/// Tells whether a channel without owners has no further use: its stream has ended and somebody has
-/// seen that, or was interrupted and nothing of it is left, or it never had a producer.
-fn has_served(ring: &Ring) -> bool {
-    let word = ring.word(Role::Producer);
-    let end_seen = ring.side(Role::Consumer).end_seen.load(Ordering::Acquire);
-    match word.state() {
-        State::Never => word.epoch() == 0 && ring.tail() == ring.head(),
-        State::Attached => false,
-        State::Closed => ring.tail() == ring.head() && end_seen == word.epoch(),
-        State::Interrupted => ring.tail() == ring.head(),
     }
 }

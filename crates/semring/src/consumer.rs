@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 
 use crate::channel::{CloseOutcome, Link};
-use crate::clock::now_ns;
 use crate::error::{Corrupt, Fault, RecvError, RecvIntoError, Role, Stop, TryRecvError};
 use crate::gate::{EitherGate, Gate, View};
 use crate::layout::{Side, Word};
@@ -24,8 +23,8 @@ const LONG_BYTES: u32 = 4096;
 /// Receives messages from a channel.
 ///
 /// A message is *released* when its [`Message`] is dropped: only then may the producer use its room
-/// again. What was received and not released when a consumer dies goes to its successor, marked as
-/// [redelivered](Message::is_redelivered). There is one consumer at a time.
+/// again. What was received and not released when a consumer dies, or panics, goes to its successor,
+/// marked as [redelivered](Message::is_redelivered). There is one consumer at a time.
 pub struct Consumer {
     view: ConsumerView,
     gate: EitherGate<Kernel>,
@@ -109,14 +108,6 @@ impl View for ConsumerView {
     #[inline]
     fn peer_side(&self) -> &Side {
         self.ring.side(Role::Producer)
-    }
-
-    fn note_sleep(&self, asleep: bool) {
-        self.side().note_sleep(asleep, now_ns());
-    }
-
-    fn note_spurious(&self) {
-        self.side().note_spurious();
     }
 }
 
@@ -302,7 +293,8 @@ impl Consumer {
             });
         };
         target.copy_from_slice(&message);
-        message.release().map_err(RecvError::from)?;
+        // As when it is dropped: the next call meets the same fault and reports it.
+        let _ = message.release();
         Ok(Some(message_bytes))
     }
 
@@ -367,6 +359,7 @@ impl Consumer {
     /// epoch that was judged: by now another producer may have come, whose end is yet to be told.
     fn note_end(&mut self, epoch: u64) {
         self.ended = Some(epoch);
+        // SYNC POINT: END SEEN (with has_served, consume_at). What it ends has been received before.
         self.view.side().end_seen.store(epoch, Ordering::Release);
         crash_point!("consumer-end-seen");
     }
@@ -382,9 +375,13 @@ impl Consumer {
     /// Leaves in order. What was not received stays for the next consumer. The last one out of a
     /// stream whose end has been seen removes segment and semaphore set.
     ///
+    /// Waits only for others that are attaching or leaving, 10 seconds at most; then it leaves all the same,
+    /// and removes nothing.
+    ///
     /// # Errors
     ///
-    /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
+    /// [`Fault`] when the kernel refuses; then this side counts as left all the same, and its role is free
+    /// at the end of the process at the latest.
     pub fn close(self) -> Result<CloseOutcome, Fault> {
         let last_word = Word::closed;
         self.link
@@ -398,6 +395,7 @@ impl Consumer {
     }
 
     /// Returns how many messages are committed and not yet released; stale when it is returned.
+    /// Does not block.
     ///
     /// # Errors
     ///
@@ -407,6 +405,7 @@ impl Consumer {
     }
 
     /// Tells whether there is a producer now; stale when it is returned.
+    /// Does not block.
     ///
     /// # Errors
     ///

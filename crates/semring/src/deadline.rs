@@ -30,6 +30,11 @@ impl Deadline {
             .map(|instant| instant.saturating_duration_since(Instant::now()))
     }
 
+    /// Tells whether no time is left.
+    pub(crate) fn is_over(self) -> bool {
+        self.remaining().is_some_and(|left| left.is_zero())
+    }
+
     /// Returns the earlier of the two.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
@@ -66,8 +71,10 @@ mod tests {
         );
         let soon = Instant::now();
         assert_eq!(Deadline::from(soon), Deadline::at(soon));
+        assert!(Deadline::after(Duration::ZERO).is_over() && !Deadline::NEVER.is_over());
         let hour = Deadline::after(Duration::from_secs(3600));
         assert_eq!(hour.earlier(Deadline::NEVER), hour);
+        assert!(!hour.is_over());
         assert_eq!(
             hour.earlier(Deadline::after(Duration::ZERO)).remaining(),
             Some(Duration::ZERO)

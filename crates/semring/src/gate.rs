@@ -8,6 +8,7 @@ pub(crate) mod adaptive;
 pub(crate) mod strict;
 
 use crate::Deadline;
+use crate::clock::now_ns;
 use crate::error::{Corrupt, Fault, Role, Stop};
 use crate::layout::{Side, State, Word};
 use crate::semaphores::Semaphores;
@@ -75,10 +76,14 @@ pub(crate) trait View {
     fn peer_side(&self) -> &Side;
 
     /// Tells the observers that the side sleeps, or that it no longer does.
-    fn note_sleep(&self, asleep: bool);
+    fn note_sleep(&self, asleep: bool) {
+        self.side().note_sleep(asleep, now_ns());
+    }
 
     /// Tells the observers of a permit that was worthless.
-    fn note_spurious(&self);
+    fn note_spurious(&self) {
+        self.side().note_spurious();
+    }
 }
 
 /// Holds the gate of a channel, of either kind.
@@ -201,6 +206,19 @@ pub(crate) enum Verdict {
     Interrupted(u64),
     /// It died.
     Lost,
+}
+
+impl Verdict {
+    /// Tells whether to look again, rather than wait; an end of the peer ends the wait.
+    pub(crate) fn goes_on(self) -> Result<bool, Stop> {
+        match self {
+            Self::Ready => Ok(true),
+            Self::Wait => Ok(false),
+            Self::Closed(epoch) => Err(Stop::Closed(epoch)),
+            Self::Interrupted(epoch) => Err(Stop::Interrupted(epoch)),
+            Self::Lost => Err(Stop::PeerLost),
+        }
+    }
 }
 
 /// Judges the peer of a side that holds `credits` and has nothing else to go on with.

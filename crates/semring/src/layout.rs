@@ -28,7 +28,9 @@ pub(crate) const HEADER_BYTES: usize = 4096;
 /// The model checker's atomic numbers are larger; its rings stay on the heap.
 #[cfg(loom)]
 pub(crate) const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(64);
-pub(crate) const HEADER_BYTES_U32: u32 = 4096;
+/// The same as it stands in the header.
+#[expect(clippy::cast_possible_truncation, reason = "some thousand")]
+pub(crate) const HEADER_BYTES_U32: u32 = HEADER_BYTES as u32;
 /// Bytes of a descriptor.
 #[cfg(not(loom))]
 pub(crate) const DESCRIPTOR_BYTES: usize = 64;
@@ -93,7 +95,7 @@ pub(crate) struct Identity {
 #[repr(C)]
 pub(crate) struct Side {
     pub position: SharedU64,
-    _position_line: [u64; 15],
+    _position_line: [AtomicU64; 15],
     pub word: SharedU64,
     pub waiting: SharedU32,
     pub registered: SharedU32,
@@ -101,7 +103,7 @@ pub(crate) struct Side {
     pub uid: AtomicU32,
     pub since_ns: AtomicU64,
     pub end_seen: SharedU64,
-    _status_line: [u64; 11],
+    _status_line: [AtomicU64; 11],
     pub handed_out: AtomicU64,
     pub messages: AtomicU64,
     pub bytes: AtomicU64,
@@ -110,7 +112,7 @@ pub(crate) struct Side {
     pub redelivered: AtomicU64,
     pub active_at_ns: AtomicU64,
     pub activity: AtomicU32,
-    _counter_line: [u32; 49],
+    _counter_line: [AtomicU32; 49],
 }
 
 /// Describes the message at one position.
@@ -125,10 +127,6 @@ pub(crate) struct Descriptor {
     #[cfg(loom)]
     pub access: [loom::cell::UnsafeCell<()>; 2],
 }
-
-// SAFETY: the inline bytes are touched by one side at a time: by the producer until `tail` has
-// passed their position, by the consumer until `head` has.
-unsafe impl std::marker::Sync for Descriptor {}
 
 /// Fails the build unless the fields stand where docs/layout.md says.
 #[cfg(not(loom))]
@@ -169,7 +167,7 @@ impl Header {
     /// as long as the result is used.
     pub(crate) const unsafe fn at<'a>(start: NonNull<u8>) -> &'a Self {
         // SAFETY: the caller vouches for size, alignment and life time; every field is an atomic
-        // number or unread, so any bytes are a valid Header, whoever else writes them.
+        // number, so any bytes are a valid Header, whoever else writes them.
         unsafe { start.cast::<Self>().as_ref() }
     }
 }
@@ -195,7 +193,7 @@ impl Side {
         let (number, counter) = (|| SharedU64::new(0), || AtomicU64::new(0));
         Self {
             position: number(),
-            _position_line: [0; 15],
+            _position_line: std::array::from_fn(|_| counter()),
             word: number(),
             waiting: SharedU32::new(0),
             registered: SharedU32::new(0),
@@ -203,7 +201,7 @@ impl Side {
             uid: AtomicU32::new(0),
             since_ns: counter(),
             end_seen: number(),
-            _status_line: [0; 11],
+            _status_line: std::array::from_fn(|_| counter()),
             handed_out: counter(),
             messages: counter(),
             bytes: counter(),
@@ -212,7 +210,7 @@ impl Side {
             redelivered: counter(),
             active_at_ns: counter(),
             activity: AtomicU32::new(0),
-            _counter_line: [0; 49],
+            _counter_line: std::array::from_fn(|_| AtomicU32::new(0)),
         }
     }
 }
@@ -285,6 +283,7 @@ impl Side {
     }
 
     /// Takes the flag back, the owner's own or, to wake it, the peer's; tells whether it was set.
+    // SYNC POINT: WAITING (with itself): of two that take it, the second sees what the first had done.
     #[inline]
     pub(crate) fn disarm(&self) -> bool {
         self.waiting.swap(0, Ordering::AcqRel) == 1

@@ -28,6 +28,7 @@ use std::sync::atomic::Ordering;
 
 use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
+use crate::channel::is_unused;
 #[cfg(not(loom))]
 use crate::error::Kept;
 use crate::error::{Corrupt, Role};
@@ -101,7 +102,8 @@ pub struct Snapshot {
     pub created_at_ns: u64,
     /// Messages ever committed.
     pub tail: u64,
-    /// Messages ever released, read at the same moment as `tail`.
+    /// Messages ever released, read at the same moment as `tail`; where both keep moving too fast for that, a
+    /// number of a moment before, at most a ring behind.
     pub head: u64,
     /// Messages on their way: 0 to the slot count; `None` when the two positions cannot belong
     /// together, so that the segment is damaged.
@@ -217,7 +219,7 @@ impl Observation {
         match memory.load_u64(std::mem::offset_of!(Header, identity.magic))? {
             MAGIC => Self::take_finished(&memory),
             UNFINISHED => Ok(Self::Unfinished),
-            0 if is_blank(&memory)? => Ok(Self::Blank),
+            0 if is_unused(&memory)? => Ok(Self::Blank),
             other => {
                 let start = other.to_ne_bytes().escape_ascii().to_string();
                 let evidence = format!("it starts with \"{start}\", a channel's with \"semring\"");
@@ -237,7 +239,7 @@ impl Observation {
             Ok(facts) => facts,
             Err(corrupt) => return Ok(Self::Damaged(corrupt)),
         };
-        let (tail, head) = copy::positions(memory)?;
+        let (tail, head) = copy::positions(memory, facts.geometry.slot_count())?;
         Ok(Self::Channel(Box::new(Snapshot {
             name: facts.name,
             geometry: facts.geometry,
@@ -294,13 +296,6 @@ impl Facts {
             message_type,
         })
     }
-}
-
-/// Tells whether all of the header is zero. Nobody is at work in a segment that has no magic.
-fn is_blank(memory: &Attachment) -> Result<bool, sysv_ipc::Error> {
-    let mut header = [0; HEADER_BYTES];
-    memory.read(0, &mut header)?;
-    Ok(header.iter().all(|&byte| byte == 0))
 }
 
 /// Says which bytes of the segment hold what: the five parts of docs/layout.md, in their order.

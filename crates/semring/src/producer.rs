@@ -5,7 +5,6 @@ mod loan;
 use std::fmt;
 
 use crate::channel::{CloseOutcome, Link};
-use crate::clock::now_ns;
 use crate::error::{Corrupt, DrainError, Fault, Role, SendError, TrySendError};
 use crate::gate::{EitherGate, Gate, View};
 use crate::layout::{INLINE_BYTES, Side, Word};
@@ -105,14 +104,6 @@ impl View for ProducerView {
     fn peer_side(&self) -> &Side {
         self.ring.side(Role::Consumer)
     }
-
-    fn note_sleep(&self, asleep: bool) {
-        self.side().note_sleep(asleep, now_ns());
-    }
-
-    fn note_spurious(&self) {
-        self.side().note_spurious();
-    }
 }
 
 impl Producer {
@@ -143,8 +134,9 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// [`SendError`], which says why the message was not sent. After [`Fault::Removed`] alone it may
-    /// have been committed and reach a consumer that is attached.
+    /// [`SendError`], which says why the message was not sent. After a [`Fault`] it may have been committed
+    /// all the same, without the consumer being told: then [`position`](Self::position) has grown, and to
+    /// send it again would be to send it twice.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.send_deadline(message, Deadline::NEVER)
@@ -300,7 +292,7 @@ impl Producer {
     }
 
     /// Waits until there is room for a message: takes the permit that the next loan or send uses, so
-    /// that it need not wait.
+    /// that it need not wait, but for the moment that [`loan`](Self::loan) tells of.
     ///
     /// # Errors
     ///
@@ -393,9 +385,13 @@ impl Producer {
     /// Ends the stream in order and leaves: the consumer receives what is left and then the end.
     /// The last one out of a stream whose end has been seen removes segment and semaphore set.
     ///
+    /// Waits only for others that are attaching or leaving, 10 seconds at most; then it leaves all the same,
+    /// and removes nothing.
+    ///
     /// # Errors
     ///
-    /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
+    /// [`Fault`] when the kernel refuses; then this side counts as left all the same, and its role is free
+    /// at the end of the process at the latest.
     pub fn close(self) -> Result<CloseOutcome, Fault> {
         let last_word = Word::closed;
         self.link
@@ -406,9 +402,13 @@ impl Producer {
     /// the consumer receives what is left and then [`RecvError::Interrupted`](crate::RecvError).
     /// Segment and semaphore set are removed by the last one out once nothing is left to be received.
     ///
+    /// Waits only for others that are attaching or leaving, 10 seconds at most; then it leaves all the same,
+    /// and removes nothing.
+    ///
     /// # Errors
     ///
-    /// [`Fault`] when the kernel refuses; the process has left the channel all the same.
+    /// [`Fault`] when the kernel refuses; then this side counts as left all the same, and its role is free
+    /// at the end of the process at the latest.
     pub fn interrupt(self) -> Result<CloseOutcome, Fault> {
         let last_word = Word::interrupted;
         self.link
@@ -422,6 +422,7 @@ impl Producer {
     }
 
     /// Returns how many messages are committed and not yet released; stale when it is returned.
+    /// Does not block.
     ///
     /// # Errors
     ///
@@ -431,6 +432,7 @@ impl Producer {
     }
 
     /// Tells whether there is a consumer now; stale when it is returned.
+    /// Does not block.
     ///
     /// # Errors
     ///

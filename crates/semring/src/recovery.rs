@@ -29,7 +29,8 @@ pub(crate) fn claim(
     crash_point!("attach-claimed");
     ring.side(role)
         .advertise(sync == Sync::Adaptive && barrier::register());
-    // Once, here: a sleeper that does not see the advertisement yet is seen by what we publish later.
+    // SYNC POINT: ADVERTISED (with sleep_until). Once, here: a sleeper that does not see the advertisement
+    // yet is seen by what we publish later.
     fence(Ordering::SeqCst);
     ring.set_word(role, ring.word(role).attached_next());
     crash_point!("attach-word-set");
@@ -89,7 +90,7 @@ fn wake_sleepers(semaphores: &impl Semaphores, ring: &Ring) -> Result<(), Fault>
     Ok(())
 }
 
-/// Posts what `value` lacks to `truth`, which a peer in between can have raised to twice the slots.
+/// Posts what `value` lacks to `truth`: at most the slots, since the own position stands still here.
 fn post_missing(
     semaphores: &impl Semaphores,
     semaphore: Semaphore,

@@ -235,8 +235,9 @@ impl Ring {
         let (start, limit) = self.place(position, place);
         #[cfg(loom)]
         self.access(position, place).with(|_| ());
-        // SAFETY: the range is inside the segment. The position is in hand, so the producer leaves
-        // it alone until `head` has passed it, which the borrow of self outlives.
+        // SAFETY: the range is inside the segment. The position is in hand, so a producer that keeps the
+        // protocol, as docs/architecture.md assumes here, leaves it alone until `head` has passed it,
+        // which the borrow of self outlives.
         unsafe { slice::from_raw_parts(start.as_ptr(), (bytes as usize).min(limit)) }
     }
 
@@ -246,8 +247,9 @@ impl Ring {
         let (start, limit) = self.place(position, place);
         #[cfg(loom)]
         self.access(position, place).with_mut(|_| ());
-        // SAFETY: the range is inside the segment. No committed descriptor names the place, so the
-        // consumer leaves it alone, and self is borrowed for as long as the slice is used.
+        // SAFETY: the range is inside the segment. No committed descriptor names the place, so a consumer
+        // that keeps the protocol leaves it alone, as above, and self is borrowed for as long as the slice
+        // is used.
         unsafe { slice::from_raw_parts_mut(start.as_ptr(), (bytes as usize).min(limit)) }
     }
 

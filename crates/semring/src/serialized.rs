@@ -73,6 +73,7 @@ impl Channel {
             .consumer()?;
         Ok(SerdeConsumer {
             consumer,
+            copy: Vec::new(),
             values: PhantomData,
         })
     }
@@ -175,6 +176,7 @@ impl<T: Serialize> SerdeProducer<T> {
     }
 
     /// Ends the stream in order and leaves.
+    /// Waits as [`Producer::close`] does.
     ///
     /// # Errors
     ///
@@ -192,9 +194,11 @@ impl<T: Serialize> SerdeProducer<T> {
 
 /// Receives values that serde can deserialize. Made by [`Channel::serde_consumer`]; a [`Consumer`]
 /// in all else.
-#[derive(Debug)]
 pub struct SerdeConsumer<T> {
     consumer: Consumer,
+    /// The message in hand. A value is decoded from here: what is checked in shared memory, a string for
+    /// instance, may be another one when it is copied.
+    copy: Vec<u8>,
     values: PhantomData<fn() -> T>,
 }
 
@@ -247,7 +251,9 @@ impl<T: DeserializeOwned> SerdeConsumer<T> {
         let Some(message) = self.consumer.recv_deadline(deadline)? else {
             return Ok(None);
         };
-        match decode(&message) {
+        self.copy.clear();
+        self.copy.extend_from_slice(&message);
+        match decode(&self.copy) {
             Ok(value) => Ok(Some(SerdeMessage { message, value })),
             Err(reason) => {
                 let position = message.position();
@@ -264,8 +270,13 @@ impl<T: DeserializeOwned> SerdeConsumer<T> {
     ///
     /// As of [`Consumer::recv`].
     pub fn skip(&mut self) -> Result<Option<u64>, RecvError> {
-        let message = self.consumer.recv()?;
-        Ok(message.map(|message| message.position()))
+        let Some(message) = self.consumer.recv()? else {
+            return Ok(None);
+        };
+        let position = message.position();
+        // Should telling the producer fail, the next call meets the same fault.
+        let _ = message.release();
+        Ok(Some(position))
     }
 
     /// Goes on after the end of a stream, as [`Consumer::follow`] does.
@@ -274,6 +285,7 @@ impl<T: DeserializeOwned> SerdeConsumer<T> {
     }
 
     /// Leaves in order. What was not received stays for the next consumer.
+    /// Waits as [`Consumer::close`] does.
     ///
     /// # Errors
     ///
@@ -286,6 +298,14 @@ impl<T: DeserializeOwned> SerdeConsumer<T> {
     #[must_use]
     pub const fn get_ref(&self) -> &Consumer {
         &self.consumer
+    }
+}
+
+impl<T> fmt::Debug for SerdeConsumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SerdeConsumer")
+            .field("consumer", &self.consumer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -313,6 +333,7 @@ impl<T> SerdeMessage<'_, T> {
     #[must_use]
     pub fn into_value(self) -> T {
         // Should telling the producer fail, the next call meets the same fault.
+        let _ = self.message.release();
         self.value
     }
 

@@ -62,7 +62,8 @@ impl Slots {
     ///
     /// # Errors
     ///
-    /// Those of `look`; and [`Corrupt`] when there is none, since loans were forgotten and not dropped.
+    /// Those of `look`; and [`Corrupt`] should there be none, which no position that was checked allows: the
+    /// room of loans that were forgotten stays reserved.
     #[inline]
     pub(crate) fn take(
         &mut self,

@@ -68,6 +68,7 @@ impl ByteWriter {
     }
 
     /// Ends the stream in order and leaves: the reader gets what is left and then the end.
+    /// Waits as [`Producer::close`] does.
     ///
     /// # Errors
     ///
@@ -77,6 +78,7 @@ impl ByteWriter {
     }
 
     /// Leaves in order before the end of the stream: the reader gets what is left and then an error.
+    /// Waits as [`Producer::interrupt`] does.
     ///
     /// # Errors
     ///
@@ -193,6 +195,7 @@ impl ByteReader {
 
     /// Leaves in order. What was not read stays for the next consumer, and so does all of a message
     /// that was read in part.
+    /// Waits as [`Consumer::close`] does.
     ///
     /// # Errors
     ///
@@ -271,8 +274,8 @@ impl Read for ByteReader {
             let (target, _) = buffer.split_at_mut(count);
             target.copy_from_slice(part);
             if left.is_empty() {
-                // Released. If the producer cannot be told, the next call meets the same fault.
-                drop(message);
+                // If the producer cannot be told, the next call meets the same fault.
+                let _ = message.release();
             } else {
                 message.put_back();
                 self.offset += count;

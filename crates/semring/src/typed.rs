@@ -221,6 +221,7 @@ impl<T: PlainData> TypedProducer<T> {
     }
 
     /// Ends the stream in order and leaves.
+    /// Waits as [`Producer::close`] does.
     ///
     /// # Errors
     ///
@@ -266,9 +267,13 @@ impl<T: PlainData> TypedConsumer<T> {
     ///
     /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
     pub fn recv_deadline(&mut self, deadline: Deadline) -> Result<Option<T>, RecvError> {
-        let message = self.recv_message_deadline(deadline)?;
-        // Released when it is dropped. Should that fail, the next call meets the same fault.
-        Ok(message.map(|message| message.get()))
+        let Some(message) = self.recv_message_deadline(deadline)? else {
+            return Ok(None);
+        };
+        let value = message.get();
+        // Should telling the producer fail, the next call meets the same fault.
+        let _ = message.release();
+        Ok(Some(value))
     }
 
     /// Receives the next value if there is one now.
@@ -344,13 +349,16 @@ impl<T: PlainData> TypedConsumer<T> {
         };
         let checked = batch.iter().try_for_each(check_length::<T>);
         if let Err(corrupt) = checked {
-            batch.release_first(0)?;
+            batch.put_back();
             return Err(Fault::from(corrupt).into());
         }
         for (value, message) in values.iter_mut().zip(batch.iter()) {
             *value = bytemuck::pod_read_unaligned(message);
         }
-        Ok(batch.len())
+        let received = batch.len();
+        // As in `recv_deadline`.
+        let _ = batch.release();
+        Ok(received)
     }
 
     /// Goes on after the end of a stream, as [`Consumer::follow`] does.
@@ -359,6 +367,7 @@ impl<T: PlainData> TypedConsumer<T> {
     }
 
     /// Leaves in order. What was not received stays for the next consumer.
+    /// Waits as [`Consumer::close`] does.
     ///
     /// # Errors
     ///

@@ -1,10 +1,11 @@
 //! An attach that fails leaves nothing behind, neither objects nor a role held by the process that lives
-//! on: `strace` has one of its system calls fail, the first, second, third … of each kind, and the same
-//! process tries again. This executable runs itself as that process.
+//! on, and a leave that fails keeps no lock: `strace` has one of its system calls fail, the first, second,
+//! third … of each kind, and the same process tries again. This executable runs itself as that process.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use semring::{Address, AttachError, Channel, CloseOutcome, Key, Mode};
 use sysv_ipc::{Segment, SemaphoreSet};
@@ -43,6 +44,11 @@ fn part() {
     let address = Address::named(name).unwrap();
     let key = address.key();
     let channel = Channel::new(address).slots(2).slot_bytes(64);
+    match role {
+        "leaver" => return leave(&channel),
+        "receiver" => return receive(&channel),
+        _ => {}
+    }
     let failed = match role {
         "producer" => channel.producer().err(),
         "consumer" => channel.consumer().err(),
@@ -66,6 +72,35 @@ fn part() {
     }
     assert_eq!(consumer.close(), Ok(CloseOutcome::Removed));
     assert_eq!(objects(key), (None, None));
+}
+
+/// Leaves, which may fail, and lives on: the other side is kept out by no lock.
+fn leave(channel: &Channel) {
+    let Ok(producer) = channel.producer() else {
+        return;
+    };
+    let Err(error) = producer.close() else {
+        return;
+    };
+    // The lock goes back with the process, when the kernel does not take it before.
+    if !error.to_string().contains("of the semaphore 4 of set") {
+        let at_once = channel.clone().setup_limit(Duration::ZERO);
+        if let Err(refused) = at_once.consumer() {
+            panic!("{refused} after: {error}");
+        }
+    }
+}
+
+/// Copies a message, which may fail: it says so if, and only if, the message comes again.
+fn receive(channel: &Channel) {
+    let (Ok(mut producer), Ok(mut consumer)) = (channel.producer(), channel.consumer()) else {
+        return;
+    };
+    if producer.send(b"x").is_ok() {
+        let mut buffer = [0];
+        let copied = consumer.recv_into(&mut buffer);
+        assert_eq!(copied.is_ok(), consumer.position() == 1, "{copied:?}");
+    }
 }
 
 /// Nothing is left but, at most, an untouched set of which not even the lock could be had.
@@ -118,6 +153,32 @@ fn can_trace() -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// Has each semaphore call of a part fail.
+fn fail_each_semop(test: &'static str, part: &str) {
+    let _watchdog = watchdog::watch(test);
+    if !can_trace() {
+        let skipped = format!("SKIPPED: {test}: `strace` is not installed or may not trace");
+        let _ = writeln!(std::io::stderr(), "{skipped}");
+        return;
+    }
+    let mut nth = 1;
+    while attach(part, "semop,semtimedop", "EACCES", nth) {
+        nth += 1;
+    }
+    // Lock, attach and unlock; and as many more.
+    assert!(nth > 10, "only {} injections", nth - 1);
+}
+
+#[test]
+fn a_failed_leave_keeps_no_lock() {
+    fail_each_semop("a_failed_leave_keeps_no_lock", "leaver");
+}
+
+#[test]
+fn a_failed_copy_is_no_copy() {
+    fail_each_semop("a_failed_copy_is_no_copy", "receiver");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use sysv_ipc::{Operation, Segment, SemaphoreSet};
 const SLOTS: u32 = 4;
 const EMPTY: u16 = 0;
 const FULL: u16 = 1;
+const PRODUCER: u16 = 2;
 /// Most units a semaphore holds.
 const CEILING: u16 = 32767;
 const TAIL: usize = 512;
@@ -350,6 +351,27 @@ fn a_peer_that_posts_all_the_units_there_can_be() -> Result<()> {
     fill(set, EMPTY)?;
     producer.close()?;
     ensure!(consumer.recv()?.is_none() && consumer.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
+#[test]
+fn a_peer_that_takes_the_role_away_and_posts_all_the_units_there_can_be() -> Result<()> {
+    let test = "a_peer_that_takes_the_role_away_and_posts_all_the_units_there_can_be";
+    let _watchdog = watchdog::watch(test);
+    for close in [true, false] {
+        let channel = channel("role")?;
+        let producer = channel.producer()?;
+        let set = producer.link().semaphore_set();
+        set.operate(&[Operation::take(PRODUCER, 1)])?;
+        fill(set, FULL)?;
+        if close {
+            ensure!(producer.close()? == CloseOutcome::Kept { unread: 0 });
+        } else {
+            drop(producer);
+        }
+        // What leaving took for itself, it has given back.
+        ensure!(channel.setup_limit(Duration::ZERO).remove()? == 0);
+    }
     Ok(())
 }
 

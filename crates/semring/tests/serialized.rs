@@ -9,16 +9,22 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use semring::{
-    AttachReason, CloseOutcome, Deadline, DecodeError, RecvError, SendError, SerdeConsumer,
+    AttachReason, CloseOutcome, Deadline, DecodeError, Mode, RecvError, SendError, SerdeConsumer,
     SerdeRecvError, SerdeSendError,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
+use sysv_ipc::Segment;
 
 use part::{Part, Place};
 
 const ORDERS: u32 = 5000;
+/// Where the first slot begins in a ring of 64: docs/layout.md.
+const SLOTS_OFFSET: usize = 8192;
+const STRING_BYTES: usize = 60_000;
 const NAME: &str = "order 1";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -215,6 +221,49 @@ fn what_is_no_value_is_told_kept_and_skipped() -> Result<()> {
     ensure!(consumer.recv()? == Some(vec![1, 120, 0]));
     producer.close()?;
     ensure!(consumer.skip()?.is_none());
+    finish(&place, consumer)
+}
+
+/// The third process of the test below.
+#[test]
+#[ignore = "a part of the test below"]
+fn scribbles_into_a_string() -> Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    let key = part::channel()?.address().key();
+    let memory = Segment::open(key, Mode::OWNER)?.attach()?;
+    loop {
+        for byte in [b'x', 0xff] {
+            memory.write(SLOTS_OFFSET + STRING_BYTES / 2, &[byte])?;
+        }
+    }
+}
+
+/// What is no UTF-8 is never in a string, whatever somebody writes between the check and the copy.
+#[test]
+fn a_string_is_one_whoever_scribbles() -> Result<()> {
+    let _watchdog = watchdog::watch("a_string_is_one_whoever_scribbles");
+    let place = Place::new("serialized-scribbled")?;
+    let mut producer = place.channel.serde_producer::<String>("text")?;
+    let mut consumer = place.channel.serde_consumer::<String>("text")?;
+    producer.send(&"x".repeat(STRING_BYTES))?;
+    let _scribbler = Part::start("scribbles_into_a_string", &place)?;
+    // A change between two looks shows that the other was at work at the same time.
+    let (mut changes, mut was_string) = (0, true);
+    while changes < 2000 {
+        let is_string = match consumer.recv_message() {
+            Ok(Some(text)) => {
+                ensure!(str::from_utf8(text.as_bytes()).is_ok(), "{changes}");
+                text.put_back();
+                true
+            }
+            Err(SerdeRecvError::Decode(_)) => false,
+            other => anyhow::bail!("{other:?}"),
+        };
+        changes += u32::from(is_string != was_string);
+        was_string = is_string;
+    }
+    ensure!(consumer.skip()? == Some(0));
+    producer.close()?;
     finish(&place, consumer)
 }
 

@@ -222,9 +222,10 @@ impl Attachment {
     /// `offset` is not a multiple of 4.
     pub fn load_u32(&self, offset: usize) -> Result<u32, Error> {
         self.check_aligned(offset, 4)?;
-        // SAFETY: four aligned bytes inside the mapping; they are only loaded.
-        let number = unsafe { AtomicU32::from_ptr(self.address.add(offset).cast().as_ptr()) };
-        // On memory mapped for reading, only a relaxed load is sure not to write.
+        // SAFETY: four aligned bytes inside the mapping, which outlives the borrow of self; any are valid.
+        let number = unsafe { self.address.add(offset).cast::<AtomicU32>().as_ref() };
+        // On memory mapped for reading, only a relaxed load is sure not to write ("Atomic accesses to
+        // read-only memory" in the documentation of `std::sync::atomic`).
         let value = number.load(Ordering::Relaxed);
         fence(Ordering::Acquire);
         Ok(value)
@@ -235,8 +236,8 @@ impl Attachment {
     #[expect(clippy::missing_errors_doc, reason = "the same as those of `load_u32`")]
     pub fn load_u64(&self, offset: usize) -> Result<u64, Error> {
         self.check_aligned(offset, 8)?;
-        // SAFETY: eight aligned bytes inside the mapping; they are only loaded.
-        let number = unsafe { AtomicU64::from_ptr(self.address.add(offset).cast().as_ptr()) };
+        // SAFETY: eight aligned bytes inside the mapping, as in `load_u32`.
+        let number = unsafe { self.address.add(offset).cast::<AtomicU64>().as_ref() };
         let value = number.load(Ordering::Relaxed);
         fence(Ordering::Acquire);
         Ok(value)
@@ -269,8 +270,8 @@ impl Attachment {
     fn byte(&self, offset: usize) -> &AtomicU8 {
         debug_assert!(offset < self.bytes);
         // SAFETY: callers have checked the range; a byte needs no alignment. A read-only attachment
-        // is only loaded from: `write` refuses it.
-        unsafe { AtomicU8::from_ptr(self.address.add(offset).as_ptr()) }
+        // is only loaded from, relaxed: `write` refuses it.
+        unsafe { self.address.add(offset).cast::<AtomicU8>().as_ref() }
     }
 
     fn check_range(&self, offset: usize, bytes: usize) -> Result<(), Error> {

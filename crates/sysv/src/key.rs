@@ -66,9 +66,11 @@ impl Key {
     pub fn from_path(path: &Path, project: NonZeroU8) -> Result<Self, Error> {
         let path = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| Error::new(Call::Ftok, Object::Path, Errno::EINVAL))?;
+        // -1 is a key, too: of project 255, where device and inode end in ones.
+        Errno::clear();
         // SAFETY: `path` is a NUL-terminated string that lives through the call.
         let key = unsafe { libc::ftok(path.as_ptr(), i32::from(project.get())) };
-        if key == -1 {
+        if key == -1 && Errno::last_raw() != 0 {
             Err(Error::last(Call::Ftok, Object::Path))
         } else {
             Ok(Self(key))

@@ -96,6 +96,12 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
+/// Reads [`Limits::semaphores_in_set`] alone.
+pub(crate) fn semaphores_in_set() -> Result<u64, LimitsError> {
+    let [count, ..] = numbers::<4>("sem")?;
+    Ok(count)
+}
+
 /// Reads the white-space separated numbers of a file in `/proc/sys/kernel`.
 fn numbers<const N: usize>(name: &str) -> Result<[u64; N], LimitsError> {
     let path = Path::new("/proc/sys/kernel").join(name);

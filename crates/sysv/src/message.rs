@@ -158,6 +158,7 @@ impl MessageQueue {
     /// * [`Interrupted`](crate::ErrorKind::Interrupted): a signal arrived while waiting.
     /// * [`Removed`](crate::ErrorKind::Removed): the queue was removed, before or meanwhile.
     /// * [`AccessDenied`](crate::ErrorKind::AccessDenied): the mode does not let us read.
+    /// * [`OutOfMemory`](crate::ErrorKind::OutOfMemory): there is no room for `limit` bytes.
     #[doc(alias = "msgrcv")]
     pub fn receive(self, select: Select, limit: usize) -> Result<Received, Error> {
         self.msgrcv(select, limit, 0)
@@ -198,7 +199,12 @@ impl MessageQueue {
             Select::Except(kind) => (wide(kind)?, libc::MSG_EXCEPT),
             Select::AtMost(kind) => (-wide(kind)?, 0),
         };
-        let mut buffer = vec![0u8; limit.saturating_add(TYPE_BYTES)];
+        let mut buffer = Vec::new();
+        let room = limit.saturating_add(TYPE_BYTES);
+        if buffer.try_reserve_exact(room).is_err() {
+            return Err(Error::new(Call::Msgrcv, object, Errno::ENOMEM));
+        }
+        buffer.resize(room, 0u8);
         let flags = flags | except;
         // SAFETY: `buffer` has room for the type and `limit` bytes after it.
         let length =

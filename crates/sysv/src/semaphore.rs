@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use crate::error::check;
+use crate::limits::semaphores_in_set;
 use crate::{Call, Error, Key, Mode, Object, Permissions};
 
 use operation::MAX_UNITS;
@@ -32,9 +33,15 @@ union Semun {
     values: *mut libc::c_ushort,
 }
 
-/// As many semaphores as an index can name, so as many as a set can use. GETALL and SETALL are not
-/// told how much room there is: they go by the set that has the identifier at that moment.
-const ANY_COUNT: usize = 1 << u16::BITS;
+/// As many semaphores as an index can name.
+const INDICES: usize = 1 << u16::BITS;
+
+/// Returns a count that no set exceeds but one that root makes while it raises the limit. GETALL and SETALL
+/// are not told how much room there is: they go by the set that has the identifier at that moment.
+fn any_count() -> usize {
+    let limit = semaphores_in_set().unwrap_or(0);
+    usize::try_from(limit).unwrap_or(INDICES).max(INDICES)
+}
 
 /// Names a set of semaphores.
 ///
@@ -268,12 +275,12 @@ impl SemaphoreSet {
     #[doc(alias = "GETALL")]
     pub fn values(self) -> Result<Vec<u16>, Error> {
         let count = self.stat()?.count;
-        let mut values = vec![0u16; count.max(ANY_COUNT)];
+        let mut values = vec![0u16; count.max(any_count())];
         let argument = Semun {
             values: values.as_mut_ptr(),
         };
-        // SAFETY: `values` has an element for each semaphore, even of another set that has taken this
-        // one's identifier since.
+        // SAFETY: `values` has an element for each semaphore of this set, and of any other within SEMMSL
+        // that has taken its identifier since.
         let result = unsafe { libc::semctl(self.id, 0, libc::GETALL, argument) };
         check(result, Call::Semctl("GETALL"), Object::Set(self.id))?;
         values.truncate(count);
@@ -317,7 +324,7 @@ impl SemaphoreSet {
             return Err(Error::new(Call::Semctl("SETALL"), object, Errno::EFBIG));
         }
         let mut all = values.to_vec();
-        all.resize(values.len().max(ANY_COUNT), 0);
+        all.resize(values.len().max(any_count()), 0);
         let argument = Semun {
             values: all.as_mut_ptr(),
         };

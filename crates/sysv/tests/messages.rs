@@ -129,6 +129,15 @@ fn a_message_longer_than_the_space_stays() {
 }
 
 #[test]
+fn a_space_that_there_is_not_is_refused() {
+    let queue = queue_of(&[(1, b'a')]);
+    for limit in [usize::MAX, isize::MAX.cast_unsigned()] {
+        assert_fails(queue.receive(Select::Any, limit), ErrorKind::OutOfMemory);
+    }
+    assert_eq!(letter(*queue, Select::Any), 'a');
+}
+
+#[test]
 fn receive_truncated_cuts_and_drops_the_rest() {
     let queue = common::queue();
     queue.send(number(7), b"four").unwrap();

@@ -8,7 +8,7 @@ use sysv_ipc::{Attachment, Segment, SemaphoreSet};
 
 use super::header::Terms;
 use super::setup::{Obstacle, Setup, repeat, with_setup};
-use super::{Channel, Link, header, objects};
+use super::{Channel, Link, header, link, objects};
 use crate::barrier;
 use crate::clock::{now_ns, when};
 use crate::error::{AttachReason, Corrupt, Role};
@@ -62,6 +62,7 @@ fn consume_at(setup: &Setup<'_>, place: Place) -> Result<Consumer, Obstacle> {
     let mut reported = Reported::default();
     // A stream whose end somebody has seen is over: wait for the next one.
     let word = place.ring.word(Role::Producer);
+    // SYNC POINT: END SEEN (with note_end).
     let end_seen = place
         .ring
         .side(Role::Consumer)
@@ -109,10 +110,11 @@ pub(super) fn remove(channel: &Channel) -> Result<u64, AttachReason> {
             // Again: the set may have been removed, and a newcomer may use the segment with another one.
             refuse_if_taken(setup)?;
             let header = mapping.header();
+            // SYNC POINT: ACKNOWLEDGE and COMMIT, as in Ring::head and Ring::tail; nobody moves them now.
             let head = header.consumers[0].position.load(Ordering::Acquire);
             let tail = header.producer.position.load(Ordering::Acquire);
             objects::remove(segment, setup.kernel.set())?;
-            Ok(super::unread(tail, head))
+            Ok(link::unread(tail, head))
         })
     })
 }

@@ -1,6 +1,6 @@
 //! The header of a segment under the SETUP lock: told from what is not one, written, checked.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, compiler_fence};
 use std::thread;
 use std::time::Duration;
 
@@ -58,14 +58,16 @@ pub(super) fn refuse_while_held(kernel: &Kernel) -> Result<(), Obstacle> {
     Ok(())
 }
 
-/// Tells whether all of the header is zero, as in a segment that nobody has written to.
-pub(super) fn is_unused(attachment: &Attachment) -> Result<bool, sysv_ipc::Error> {
+/// Tells whether all of the header is zero, as in a segment that nobody has written to. Nobody is at work
+/// in one that has no magic.
+pub(crate) fn is_unused(attachment: &Attachment) -> Result<bool, sysv_ipc::Error> {
     let mut header = [0; HEADER_BYTES];
     attachment.read(0, &mut header)?;
     Ok(header.iter().all(|&byte| byte == 0))
 }
 
 pub(super) fn check_magic(identity: &Identity, segment: i32) -> Result<(), Obstacle> {
+    // SYNC POINT: HEADER (with write).
     match identity.magic.load(Ordering::Acquire) {
         MAGIC | UNFINISHED | 0 => Ok(()),
         other => Err(foreign(segment, other).into()),
@@ -148,6 +150,8 @@ fn write(setup: &Setup<'_>, mapping: &Mapping, geometry: Geometry) -> Result<(),
     })?;
     let header = mapping.header();
     header.identity.magic.store(UNFINISHED, relaxed);
+    // A death must find the mark before any field.
+    compiler_fence(Ordering::SeqCst);
     crash_point!("attach-header-begun");
     header.producer.reset();
     header.consumers.iter().for_each(Side::reset);
@@ -228,7 +232,7 @@ fn check_adoptable(setup: &Setup<'_>, segment: Segment, others: u64) -> Result<(
     let deadline = Deadline::after(LOOK_LIMIT);
     let mut attached = others;
     while attached > 0 {
-        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+        if deadline.is_over() {
             return Err(AttachReason::SetRemoved { attached }.into());
         }
         thread::sleep(BACK_OFF);

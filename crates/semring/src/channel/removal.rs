@@ -16,7 +16,7 @@ use crate::layout::SEMAPHORES;
 use crate::observe::{Holders, Observation};
 
 /// How long to wait for others that attach or leave, unless told otherwise.
-const SETUP_LIMIT: Duration = Duration::from_secs(1);
+const REMOVAL_LIMIT: Duration = Duration::from_secs(1);
 /// How often to look for attachments of nobody who has a role, with [`BACK_OFF`] between two looks: who
 /// has just left, or only looks, is gone by then.
 const LOOKS: u32 = 5;
@@ -82,7 +82,7 @@ impl Removal {
             key,
             unmarked: false,
             force: false,
-            setup_limit: SETUP_LIMIT,
+            setup_limit: REMOVAL_LIMIT,
         }
     }
 

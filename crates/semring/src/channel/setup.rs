@@ -73,7 +73,7 @@ pub(super) fn repeat<T>(
             Err(Obstacle::Reason(reason)) => return Err(reason),
             Err(Obstacle::Again) => {}
         }
-        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+        if deadline.is_over() {
             return Err(AttachReason::Contended);
         }
         thread::sleep(BACK_OFF);

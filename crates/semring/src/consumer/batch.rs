@@ -1,12 +1,14 @@
 //! Several messages in the consumer's hands.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
+use std::thread;
 
 use super::Consumer;
 use crate::error::Fault;
 
-/// Holds several received messages in place. Dropping it releases all of them.
+/// Holds several received messages in place. Dropping it releases all of them, but for a thread that
+/// panics: then all are put back, and come again. See [`Message`](crate::Message).
 pub struct Batch<'a> {
     pub(super) consumer: &'a mut Consumer,
     pub(super) count: u32,
@@ -56,7 +58,7 @@ impl Batch<'_> {
     }
 
     /// Releases the first `count` messages, and gives the others back: the next call receives them
-    /// again.
+    /// again. Does not block.
     ///
     /// # Errors
     ///
@@ -71,6 +73,12 @@ impl Batch<'_> {
         }
     }
 
+    /// Gives all messages back unreleased: the next call receives them again, and so does a successor. Does
+    /// not block.
+    pub fn put_back(self) {
+        mem::forget(self);
+    }
+
     fn settle(&mut self) -> Result<(), Fault> {
         let parts = self.consumer.parts.iter().take(self.len());
         let bytes = parts.map(|&(_, length)| u64::from(length)).sum();
@@ -80,6 +88,9 @@ impl Batch<'_> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
+        if thread::panicking() {
+            return; // Not dealt with, as in `Message`.
+        }
         // The next call meets the same fault and reports it.
         let _ = self.settle();
     }

@@ -3,11 +3,19 @@
 use std::fmt;
 use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
+use std::thread;
 
 use super::Consumer;
 use crate::error::Fault;
 
-/// Holds one received message in place. Dropping it releases it.
+/// Holds one received message in place. Dropping it releases it: after an early return, too, with `?`
+/// for instance; [`put_back`](Self::put_back) comes before one that is not to acknowledge it.
+///
+/// Dropped while its thread panics, it is put back, as by a death: it comes again, here or to a
+/// successor. So it is when it is forgotten ([`mem::forget`]).
+///
+/// Its bytes stand in shared memory, and stay as they are as long as the producer keeps the protocol, as
+/// any that uses this library does. Copy them before checking them where another program might write there.
 pub struct Message<'a> {
     pub(super) consumer: &'a mut Consumer,
 }
@@ -37,6 +45,7 @@ impl Message<'_> {
     }
 
     /// Gives the message back unreleased: the next call receives it again, and so does a successor.
+    /// Does not block.
     pub fn put_back(self) {
         mem::forget(self);
     }
@@ -56,6 +65,9 @@ impl Deref for Message<'_> {
 impl Drop for Message<'_> {
     #[inline]
     fn drop(&mut self) {
+        if thread::panicking() {
+            return; // Not dealt with: as after `put_back`, the permit stays in hand.
+        }
         // The next call meets the same fault and reports it.
         let _ = self.consumer.release_in_hand();
     }

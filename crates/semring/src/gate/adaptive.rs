@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::Deadline;
 use crate::barrier;
 use crate::error::{Corrupt, Fault, Stop};
-use crate::gate::{Gate, Reported, Verdict, View, goes_on_without_set, judge};
+use crate::gate::{Gate, Reported, View, goes_on_without_set, judge};
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 use crate::sync::fence;
 
@@ -127,7 +127,7 @@ impl<S: Semaphores> Adaptive<S> {
                 hint::spin_loop();
             }
             let now = Instant::now();
-            let over = deadline.remaining().is_some_and(|left| left.is_zero());
+            let over = deadline.is_over();
             if over || now >= *until.get_or_insert(now + SPIN) {
                 return Ok(false);
             }
@@ -147,8 +147,13 @@ impl<S: Semaphores> Adaptive<S> {
             if view.ready()? > more_than {
                 return Ok(());
             }
+            if deadline.is_over() {
+                // Nobody is about to sleep: neither flag nor barrier, which would disturb a peer at work.
+                return self.last_look(view, more_than, deadline).map(drop);
+            }
             self.settle()?;
             view.side().arm();
+            // SYNC POINT: ADVERTISED (with recovery::claim), and
             // SYNC POINT: WAITING (with post). The flag is set before the position is looked at again.
             fence(Ordering::SeqCst);
             let limit = order_publisher(view);
@@ -180,7 +185,8 @@ impl<S: Semaphores> Adaptive<S> {
         Ok(())
     }
 
-    /// Looks at the position, and at all else that may end the wait, with the flag set.
+    /// Looks at the position, and at all else that may end the wait: with the flag set, unless the deadline
+    /// is over.
     fn last_look<V: View>(
         &mut self,
         view: &mut V,
@@ -193,14 +199,10 @@ impl<S: Semaphores> Adaptive<S> {
         if self.semaphores.cancelled() {
             return Err(Stop::Cancelled);
         }
-        match judge(&self.semaphores, view, more_than, &mut self.reported)? {
-            Verdict::Ready => return Ok(Look::Go),
-            Verdict::Closed(epoch) => return Err(Stop::Closed(epoch)),
-            Verdict::Interrupted(epoch) => return Err(Stop::Interrupted(epoch)),
-            Verdict::Lost => return Err(Stop::PeerLost),
-            Verdict::Wait => {}
+        if judge(&self.semaphores, view, more_than, &mut self.reported)?.goes_on()? {
+            return Ok(Look::Go);
         }
-        if deadline.remaining().is_some_and(|left| left.is_zero()) {
+        if deadline.is_over() {
             return Err(Stop::TimedOut);
         }
         Ok(Look::Sleep)
@@ -237,6 +239,7 @@ enum Look {
 
 /// Has the publishing peer's processor order its stores and loads, if it leaves that to us; returns
 /// until when to sleep at most.
+// SYNC POINT: WAITING (with post, of a publisher that has registered).
 fn order_publisher(view: &impl View) -> Deadline {
     if view.peer_side().is_registered() && !barrier::everywhere() {
         Deadline::after(UNSURE)
@@ -282,6 +285,7 @@ impl<S: Semaphores> Gate for Adaptive<S> {
     #[inline]
     fn post<V: View>(&mut self, view: &V, _: u32) -> Result<(), Fault> {
         if self.registered {
+            // SYNC POINT: WAITING (with order_publisher), whose barrier the processor passes here.
             barrier::compiler();
         } else {
             // SYNC POINT: WAITING (with sleep_until). The position is stored before the flag is read.

@@ -7,7 +7,7 @@
 
 use crate::Deadline;
 use crate::error::{Fault, Stop};
-use crate::gate::{Gate, Reported, Verdict, View, goes_on_without_set, judge};
+use crate::gate::{Gate, Reported, View, goes_on_without_set, judge};
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 
 /// Waits for a permit before each exchange and posts one after it.
@@ -120,16 +120,13 @@ impl<S: Semaphores> Strict<S> {
                 Look::Granted => return Ok(()),
                 Look::OnItsWay => {}
                 Look::Nothing => {
-                    match judge(&self.semaphores, view, self.credits, &mut self.reported)? {
-                        Verdict::Ready => continue,
-                        Verdict::Closed(epoch) => return Err(Stop::Closed(epoch)),
-                        Verdict::Interrupted(epoch) => return Err(Stop::Interrupted(epoch)),
-                        Verdict::Lost => return Err(Stop::PeerLost),
-                        Verdict::Wait => {}
+                    let verdict = judge(&self.semaphores, view, self.credits, &mut self.reported)?;
+                    if verdict.goes_on()? {
+                        continue;
                     }
                 }
             }
-            if deadline.remaining().is_some_and(|left| left.is_zero()) {
+            if deadline.is_over() {
                 return Err(Stop::TimedOut);
             }
             if self.sleep(view, deadline)? {

@@ -60,19 +60,29 @@ fn bytes<const N: usize>(memory: &Attachment, offset: usize) -> Result<[AtomicU8
 }
 
 /// Loads `tail` and `head` of the same moment: a head that has not moved while tail was read.
-pub(super) fn positions(memory: &Attachment) -> Result<(u64, u64), Error> {
-    let position_of = |role| memory.load_u64(start_of(role) + offset_of!(Side, position));
-    let mut head = position_of(Role::Consumer)?;
-    let mut tail = 0;
+pub(super) fn positions(memory: &Attachment, slot_count: u32) -> Result<(u64, u64), Error> {
+    settle(slot_count, |role| {
+        memory.load_u64(start_of(role) + offset_of!(Side, position))
+    })
+}
+
+fn settle<E>(
+    slot_count: u32,
+    mut load: impl FnMut(Role) -> Result<u64, E>,
+) -> Result<(u64, u64), E> {
+    let mut head = load(Role::Consumer)?;
     for _ in 0..LOOKS {
-        tail = position_of(Role::Producer)?;
-        let again = position_of(Role::Consumer)?;
+        let tail = load(Role::Producer)?;
+        let again = load(Role::Consumer)?;
         if again == head {
-            break;
+            return Ok((tail, head));
         }
         head = again;
     }
-    Ok((tail, head))
+    // A head of a moment before tail was read; it was at most a ring behind when that was.
+    let tail = load(Role::Producer)?;
+    let behind = tail.wrapping_sub(head).min(slot_count.into());
+    Ok((tail, tail.wrapping_sub(behind)))
 }
 
 /// Copies what a side says of itself.
@@ -105,5 +115,31 @@ const fn start_of(role: Role) -> usize {
     match role {
         Role::Producer => offset_of!(Header, producer),
         Role::Consumer => offset_of!(Header, consumers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    /// What the two positions are after so many loads, each of which a full ring of four is moved on.
+    fn settle_while(moves: u64) -> (u64, u64) {
+        let mut loads = 0;
+        let settled = settle::<Infallible>(4, |role| {
+            loads += 1;
+            let head = 5 * loads.min(moves);
+            Ok(head + if role == Role::Producer { 4 } else { 0 })
+        });
+        settled.unwrap()
+    }
+
+    #[test]
+    fn positions_are_of_one_moment_however_fast_they_move() {
+        assert_eq!(settle_while(0), (4, 0));
+        assert_eq!(settle_while(10), (54, 50));
+        let (tail, head) = settle_while(u64::MAX);
+        assert_eq!(tail - head, 4, "{tail} and {head}");
     }
 }

@@ -10,6 +10,11 @@ use crate::gate::Gate as _;
 
 /// Holds room for one message, to be filled and [published](Self::publish). Dropping it gives the
 /// room back.
+///
+/// A loan that is forgotten ([`mem::forget`](std::mem::forget)) keeps its room for as long as the producer
+/// lives; when all the room has gone that way, the ring counts as full though it is empty.
+///
+/// Its bytes stand in shared memory, which the consumer leaves alone as long as it keeps the protocol.
 #[must_use = "a loan that is not published sends nothing"]
 pub struct Loan<'a> {
     pub(super) producer: &'a mut Producer,
@@ -26,7 +31,8 @@ impl Loan<'_> {
     ///
     /// # Errors
     ///
-    /// [`Fault::Removed`] when the consumer could not be told; the message is in memory nevertheless.
+    /// [`Fault`] when the consumer could not be told: [`Removed`](Fault::Removed) without the semaphore set,
+    /// [`System`](Fault::System) when the kernel refuses. The message is committed nevertheless.
     #[inline]
     pub fn publish(self) -> Result<(), Fault> {
         ManuallyDrop::new(self).producer.publish()

@@ -144,16 +144,17 @@ impl Semaphores for Kernel {
     fn leave(&self, role: Role) -> Result<(), Fault> {
         let (lock, notice) = (role.lock() as u16, role.peer().awaits() as u16);
         let post = Operation::add(notice, 1).undo();
-        // Never waits: a lock that somebody has reset is not ours to take from another.
+        // Never waits: a lock that somebody has reset is not ours to take from another. First, so that the
+        // kernel looks at it before the ceiling: without a lock there is nothing to try again.
         let give_back = Operation::take(lock, 1).undo().nowait();
         loop {
-            match self.at_once(&[post, give_back]) {
+            match self.at_once(&[give_back, post]) {
                 Err(error) if error.kind() == ErrorKind::ValueOutOfRange => {}
                 result => return Ok(result.map(drop)?),
             }
             // At the ceiling: make room for the notice in the same call. The peer may have taken
             // units meanwhile; then the first form works again.
-            if self.at_once(&[Operation::take(notice, 1).nowait(), post, give_back])? {
+            if self.at_once(&[give_back, Operation::take(notice, 1).nowait(), post])? {
                 return Ok(());
             }
         }

@@ -215,7 +215,7 @@ impl HotSlots {
         let until = deadline.earlier(Deadline::after(self.patience));
         while self.is_worth_waiting(bytes) {
             let moved = self.look_often(&mut look)?;
-            if !moved && until.remaining().is_some_and(|left| left.is_zero()) {
+            if !moved && until.is_over() {
                 // Without effect if the consumer has moved on, only not far enough.
                 self.in_vain_at = Some(first);
                 break;

@@ -8,7 +8,8 @@ use super::{PlainData, assert_aligned_in_place};
 use crate::Message;
 use crate::error::Fault;
 
-/// Holds one received value in place. Dropping it releases it.
+/// Holds one received value in place. Dropping it releases it, but for a thread that panics: then it comes
+/// again, as of [`Message`].
 ///
 /// It can be used without being copied when a message is aligned as the type must be, which the
 /// build checks: to 8 up to 56 bytes, to 64 beyond.

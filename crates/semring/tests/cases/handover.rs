@@ -1,5 +1,6 @@
 // The cases of handover.rs, which includes this file once for each way of waiting, as `SYNC`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ fn what_one_consumer_saw_is_marked_for_all_after_it() -> Result<()> {
     first
         .recv_batch(3)?
         .context("three messages")?
-        .release_first(0)?;
+        .put_back();
     drop(first);
     let mut second = channel.consumer()?;
     second.recv()?.context("a message")?.put_back();
@@ -49,6 +50,74 @@ fn what_one_consumer_saw_is_marked_for_all_after_it() -> Result<()> {
     producer.close()?;
     ensure!(third.recv()?.is_none());
     ensure!(third.close()? == CloseOutcome::Removed);
+    Ok(())
+}
+
+/// The consumer of the test below: deals with the first message, and panics over the second, or over a
+/// batch of the second and the third.
+#[test]
+#[ignore = "a part of the test below"]
+fn panics_with_messages_in_hand() {
+    let name = std::env::var("PANIC_CHANNEL").unwrap();
+    let channel = Channel::new(Address::named(&name).unwrap());
+    let mut consumer = channel.consumer().unwrap();
+    drop(consumer.recv().unwrap());
+    if std::env::var("PANIC_OVER").unwrap() == "a batch" {
+        let batch = consumer.recv_batch(2).unwrap().unwrap();
+        panic!("with {batch:?} in hand");
+    }
+    let message = consumer.recv().unwrap().unwrap();
+    panic!("with {message:?} in hand");
+}
+
+/// A panic is a death: what is in hand was not dealt with.
+#[test]
+fn what_a_consumer_panics_over_comes_again() -> Result<()> {
+    let _watchdog = watchdog::watch("what_a_consumer_panics_over_comes_again");
+    for (over, redelivered) in [("a message", 1), ("a batch", 2)] {
+        let channel = channel("panics")?;
+        let mut producer = channel.producer()?;
+        producer.send_batch(&[b"a", b"b", b"c"])?;
+        let part = format!("{SYNC}::panics_with_messages_in_hand");
+        let output = Command::new(std::env::current_exe()?)
+            .args(["--exact", &part, "--ignored", "--nocapture"])
+            .env("PANIC_CHANNEL", channel.address().name())
+            .env("PANIC_OVER", over)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(said.contains("count: 2") == (over == "a batch") && said.contains("in hand"), "{said}");
+        let mut successor = channel.consumer()?;
+        for (position, text) in [(1, b"b"), (2, b"c")] {
+            let message = successor.recv_deadline(soon())?.context("it was not dealt with")?;
+            ensure!((message.position(), &*message) == (position, &text[..]), "{over}: {message:?}");
+            ensure!(message.is_redelivered() == (position <= redelivered), "{over}: {message:?}");
+        }
+        producer.close()?;
+        ensure!(successor.recv()?.is_none() && successor.close()? == CloseOutcome::Removed);
+    }
+    Ok(())
+}
+
+/// A panic that is caught leaves the message and its permit in hand: it comes again, at no call.
+#[test]
+fn what_a_caught_panic_left_comes_again() -> Result<()> {
+    let _watchdog = watchdog::watch("what_a_caught_panic_left_comes_again");
+    let channel = channel("caught")?;
+    let (mut producer, mut consumer) = (channel.producer()?, channel.consumer()?);
+    producer.send_batch(&[b"a", b"b"])?;
+    for _ in 0..3 {
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let _message = consumer.recv();
+            panic!("expected by the test");
+        }));
+        ensure!(caught.is_err() && consumer.position() == 0);
+        ensure!(producer.unread()? == 2);
+    }
+    for text in [b"a", b"b"] {
+        ensure!(consumer.recv_deadline(soon())?.is_some_and(|message| *message == *text));
+    }
+    producer.close()?;
+    ensure!(consumer.recv()?.is_none() && consumer.close()? == CloseOutcome::Removed);
     Ok(())
 }
 

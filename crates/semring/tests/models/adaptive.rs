@@ -1,7 +1,7 @@
 //! The adaptive gate: flags, wake-ups, barriers, verdicts, and all that can befall the two sides.
 //!
 //! Modelled in the order of `gate/adaptive.rs`, `gate.rs`, `recovery.rs`, `producer.rs`,
-//! `consumer.rs` and `channel.rs`: each step is one load or store of shared memory, one fence, or
+//! `consumer.rs` and `channel/link.rs`: each step is one load or store of shared memory, one fence, or
 //! one system call. What is private to a process happens together with the step before it, and to
 //! spin is to look later.
 //!

@@ -1,5 +1,5 @@
 //! Making, attaching, leaving and removing, in the order of `channel/attach.rs`, `header.rs`, `objects.rs`
-//! and `channel.rs`.
+//! and `channel/link.rs`.
 //!
 //! Three processes at most: a producer, a consumer, and a second one of either kind, one that only
 //! finds what is there, or one that removes by hand. Kernel objects: the key names one semaphore set

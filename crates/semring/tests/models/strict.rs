@@ -1,7 +1,7 @@
 //! The strict gate: permits, positions, verdicts, and all that can befall the two sides.
 //!
 //! Modelled in the order of `gate/strict.rs`, `gate.rs`, `recovery.rs`, `producer.rs`, `consumer.rs` and
-//! `channel.rs`: each step is one load or store of shared memory, or one semaphore call. What is
+//! `channel/link.rs`: each step is one load or store of shared memory, or one semaphore call. What is
 //! private to a process happens together with the step before it.
 //!
 //! Left out, since other models have it: slots and descriptors (`loans.rs`), making and removing the

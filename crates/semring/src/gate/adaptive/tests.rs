@@ -160,6 +160,43 @@ fn a_deadline_that_is_over_is_not_spun_past() {
     assert!(messages.looks < 2 * LOOKS, "{} looks", messages.looks);
 }
 
+/// Who only asks arms no flag, and makes the peer post nothing, nor passes a barrier for it.
+#[test]
+fn a_deadline_that_is_over_leaves_the_peer_alone() {
+    let mut gate = gate(Noted::default());
+    gate.owed = 1;
+    let mut messages = Messages::none();
+    // There would be a message, and its unit on the way, as soon as the flag is set.
+    messages.after_arming = Some((0, true));
+    for _ in 0..3 {
+        let acquired = gate.acquire(&mut messages, 1, Deadline::after(Duration::ZERO));
+        assert!(matches!(acquired, Err(Stop::TimedOut)));
+    }
+    assert_eq!((calls(&gate), gate.owed), (vec![], 1));
+}
+
+/// But it is told of everything that a wait is.
+#[test]
+fn a_deadline_that_is_over_hides_nothing() {
+    let over = || Deadline::after(Duration::ZERO);
+    let mut messages = Messages::none();
+    let mut lost = gate(Noted {
+        peer_gone: true,
+        ..Noted::default()
+    });
+    let acquired = lost.acquire(&mut messages, 1, over());
+    assert!(matches!(acquired, Err(Stop::PeerLost)), "{acquired:?}");
+    let mut cancelled = gate(Noted {
+        cancelled: Cell::new(true),
+        ..Noted::default()
+    });
+    let acquired = cancelled.acquire(&mut messages, 1, over());
+    assert!(matches!(acquired, Err(Stop::Cancelled)), "{acquired:?}");
+    messages.known = 1;
+    let acquired = gate(Noted::default()).acquire(&mut messages, 1, over());
+    assert!(matches!(acquired, Ok(1)), "{acquired:?}");
+}
+
 #[test]
 fn several_at_once_make_for_a_rest() {
     for (known, found, rests) in [(0, 5, true), (0, 1, false), (3, 5, true), (3, 4, false)] {

@@ -1,5 +1,5 @@
 //! The exchange itself, waking the peer, drain, end of stream and close: `producer.rs`,
-//! `consumer.rs`, `gate/adaptive.rs`, `channel.rs`.
+//! `consumer.rs`, `gate/adaptive.rs`, `channel/link.rs`.
 //!
 //! Leaving takes SETUP too, if it gets it in time. `strict.rs` and `setup.rs` have that; here a
 //! side leaves without, which allows more.

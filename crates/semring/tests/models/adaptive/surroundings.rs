@@ -15,6 +15,14 @@ impl Config {
             n.processes[who].at = At::DisarmToReturn;
             steps.to(named!(who, "its deadline passes"), n);
         }
+        if self.deadlines && matches!(me.at, At::Settle | At::Arm) && !me.stopped {
+            let mut n = *s;
+            n.processes[who].at = At::Between;
+            steps.to(
+                named!(who, "its deadline is over before it sets its flag"),
+                n,
+            );
+        }
         if me.at == At::Between && may_rest && !me.stopped {
             let mut n = *s;
             n.processes[who].at = At::Idle;

@@ -1,4 +1,4 @@
-//! The exchange itself, drain, end of stream and close: `producer.rs`, `consumer.rs`, `channel.rs`.
+//! The exchange itself, drain, end of stream and close: `producer.rs`, `consumer.rs`, `channel/link.rs`.
 
 use super::state::{At, CONSUMER, Lock, PRODUCER, Presence, Process, State, Task, Word, Wrong};
 use super::{Config, Flaw, named, peer};
