@@ -186,7 +186,8 @@ fn a_wait_is_cancelled_from_another_thread() -> Result<()> {
     Ok(())
 }
 
-/// What that process says between its deadline and its message.
+/// What that process says before it waits, and between its deadline and its message.
+const WAITING: &str = "WAITING";
 const TIMED_OUT: &str = "TIMED OUT";
 
 /// The process that waits with a deadline, in the test below.
@@ -195,6 +196,7 @@ const TIMED_OUT: &str = "TIMED OUT";
 fn waiting() -> Result<()> {
     let channel = Channel::new(Address::named(&std::env::var("WAITING_CHANNEL")?)?);
     let mut consumer = channel.slots(2).slot_bytes(100).sync(SYNC).consumer()?;
+    println!("\n{WAITING}");
     let deadline = Deadline::after(Duration::from_millis(400));
     ensure!(consumer.recv_deadline(deadline).err() == Some(RecvError::TimedOut));
     println!("\n{TIMED_OUT}");
@@ -203,9 +205,9 @@ fn waiting() -> Result<()> {
 }
 
 /// Rounds of the storm between the deadline and the message, and most of all: each takes a millisecond or
-/// more, the deadline 400.
+/// more, the deadline 400. Many more, and a machine that stops for so long once would end the wait.
 const ROUNDS_AFTER: u32 = 500;
-const MOST_ROUNDS: u32 = 30_000;
+const MOST_ROUNDS: u32 = 4000;
 
 /// Every stop and continue ends the wait in the kernel; the deadline must not start anew each time, nor
 /// a message be lost by it.
@@ -219,14 +221,17 @@ fn a_deadline_holds_in_a_storm_of_signals() -> Result<()> {
         .stdout(Stdio::piped())
         .spawn()?;
     let output = waiting.stdout.take().context("its output is piped")?;
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let mut producer = channel.producer()?;
+    let waits = lines.find(|line| line == WAITING);
+    waits.context("the process has ended before it waited")?;
     let timed_out = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&timed_out);
     thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
+        for line in lines {
             told.fetch_or(line == TIMED_OUT, Ordering::Relaxed);
         }
     });
-    let mut producer = channel.producer()?;
     let pid = Pid::from_raw(waiting.id().cast_signed());
     let (mut rounds, mut after_deadline) = (0, 0);
     let status = loop {
