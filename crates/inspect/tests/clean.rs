@@ -233,6 +233,8 @@ fn somebody_who_attaches_keeps_it() {
     // Force does not wait without end for one that is stuck.
     place.leave_killed_pair();
     place.set().operate(&[Operation::add(SETUP, 1)]).unwrap();
+    let text = stdout(&place.clean(&["--dry-run", "--force"]));
+    assert!(!text.contains(" kept: "), "{text}");
     place.assert_removed(&["--force", "--yes"]);
 }
 
@@ -267,6 +269,17 @@ fn a_segment_without_its_set() {
     let left = SemaphoreSet::open(place.key, Mode::from_bits(0));
     assert!(left.is_err(), "no set was made for it");
     place.assert_removed(&["--force", "--yes"]);
+}
+
+/// It bears no mark, and may be anybody's.
+#[test]
+fn a_blank_segment_alone() {
+    let place = Place::new("blank");
+    let segment = Segment::create(place.key, SEGMENT_BYTES, Mode::OWNER).unwrap();
+    let words = ["all zero, and without a channel's semaphore set"];
+    place.assert_kept(&words);
+    place.assert_kept_with(&["--force", "--yes"], &words);
+    segment.remove().unwrap();
 }
 
 #[test]
