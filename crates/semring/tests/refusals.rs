@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::num::NonZeroU8;
 
 use anyhow::{Context as _, Result, ensure};
-use semring::{Address, AttachReason, Channel, Mode, Sync};
+use semring::{Address, AttachReason, Channel, Kept, Mode, Removal, Sync};
 use sysv_ipc::{Segment, SemaphoreSet};
 
 const STRANGER: u32 = 54_321;
@@ -191,5 +191,21 @@ fn a_key_that_leads_to_another_channel() -> Result<()> {
         "{reason}"
     );
     Channel::new(Address::key_number(named.address().key())?).remove()?;
+    Ok(())
+}
+
+#[test]
+fn a_blank_segment_alone_is_not_removed_by_whatever_name() -> Result<()> {
+    let _watchdog = watchdog::watch("a_blank_segment_alone_is_not_removed_by_whatever_name");
+    let key = Address::named(&name("blank"))?.key();
+    let segment = Segment::create(key, 8192, Mode::OWNER)?;
+    for removal in [Removal::new(key), Removal::new(key).unmarked(true)] {
+        for removal in [removal.force(true), removal] {
+            let refused = |result| matches!(result, Err(Kept::Refused(_)));
+            ensure!(refused(removal.preview()), "{removal:?}");
+            ensure!(refused(removal.remove()), "{removal:?}");
+        }
+    }
+    segment.remove()?;
     Ok(())
 }
