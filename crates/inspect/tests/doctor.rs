@@ -130,22 +130,24 @@ fn nothing_is_left_of_a_doctor_that_was_killed() {
         objects() { tail -qn +2 /proc/sysvipc/sem /proc/sysvipc/shm; }
         for try in {1..50}; do
             semring doctor >/dev/null & doctor=$!
-            until [ "$(objects)" ] || ! kill -0 $doctor; do :; done
-            # Stopped, it neither begins a check nor ends one.
-            kill -STOP $doctor || continue
-            until grep -q '^State:.T' /proc/$doctor/status; do :; done
-            read child </proc/$doctor/task/$doctor/children
-            if tr '\0' ' ' </proc/$child/cmdline | grep -qE -- '--(set|segment)=[0-9]'; then
-                kill -KILL $doctor
-                wait $doctor
-                for look in {1..100}; do
-                    [ "$(objects)" ] || exec echo "nothing is left"
-                    sleep 0.1
-                done
-                objects
-                exit 1
-            fi
-            kill -CONT $doctor
+            # Stopped again and again: so it neither begins a check nor ends one while that is looked for.
+            while kill -STOP $doctor; do
+                until grep -q '^State:.[TZ]' /proc/$doctor/status; do :; done
+                read child </proc/$doctor/task/$doctor/children
+                if [ "$child" ] && [ "$(objects)" ] &&
+                    tr '\0' ' ' </proc/$child/cmdline | grep -qE -- '--(set|segment)=[0-9]'; then
+                    kill -KILL $doctor
+                    wait $doctor
+                    for look in {1..600}; do
+                        [ "$(objects)" ] || exec echo "nothing is left"
+                        sleep 0.1
+                    done
+                    objects
+                    exit 1
+                fi
+                grep -q '^State:.Z' /proc/$doctor/status && break
+                kill -CONT $doctor
+            done
             wait $doctor
         done
         echo "it was never met in the middle of a check""#;
