@@ -17,9 +17,6 @@ use crate::{Calls, Canceller, Deadline, Geometry};
 pub use batch::Batch;
 pub use message::Message;
 
-/// Messages longer than this begin to be fetched while the one before is read.
-const LONG_BYTES: u32 = 4096;
-
 /// Receives messages from a channel.
 ///
 /// A message is *released* when its [`Message`] is dropped: only then may the producer use its room
@@ -161,7 +158,10 @@ impl Consumer {
         }
         let described = self.view.ring.described(self.view.head);
         let (place, length) = described.map_err(Fault::from)?;
-        self.expect_after(place, length);
+        self.expected = match place {
+            Place::Inline => None,
+            Place::Slot(slot) => Some((slot.wrapping_add(1), length)),
+        };
         self.in_hand = (place, length);
         self.hand_out(1);
         Ok(Some(Message { consumer: self })) // read; V(EMPTY) when it is dropped
@@ -206,22 +206,6 @@ impl Consumer {
             consumer: self,
             count: granted,
         })) // read
-    }
-
-    /// Notes where the message after this one is likely to stand. Of long ones the beginning is fetched
-    /// while this one is read: where a slot begins, no earlier read has led.
-    #[inline]
-    fn expect_after(&mut self, place: Place, length: u32) {
-        self.expected = match place {
-            Place::Inline => None,
-            Place::Slot(slot) => Some((slot.wrapping_add(1), length)),
-        };
-        if length > LONG_BYTES
-            && self.view.known() > 1
-            && let Some((slot, bytes)) = self.expected
-        {
-            self.view.ring.prefetch(slot, bytes);
-        }
     }
 
     /// Waits for permits, up to `wanted`; 0 at the end of the stream.
@@ -345,9 +329,10 @@ impl Consumer {
         self.view.side().count_messages(count.into());
         self.view.side().count_bytes(bytes);
         self.view.side().count_redelivered(redelivered.into());
+        // V(EMPTY)
         match self.gate.post(&self.view, count) {
-            // V(EMPTY). When the set was removed nobody is left to be told; the next call has the news
-            // when the memory is empty.
+            // When the set was removed nobody is left to be told; the next call has the news when the
+            // memory is empty.
             Ok(()) | Err(Fault::Removed) => {}
             Err(fault) => return Err(fault),
         }
