@@ -17,6 +17,10 @@ use crate::{Calls, Canceller, Deadline, Geometry};
 pub use batch::Batch;
 pub use message::Message;
 
+/// How many messages must be there for the next one's descriptor to be fetched ahead: the producer has
+/// left its line alone for a while then.
+const AHEAD: u32 = 4;
+
 /// Receives messages from a channel.
 ///
 /// A message is *released* when its [`Message`] is dropped: only then may the producer use its room
@@ -163,6 +167,7 @@ impl Consumer {
             Place::Slot(slot) => Some((slot.wrapping_add(1), length)),
         };
         self.in_hand = (place, length);
+        self.prepare_to_read();
         self.hand_out(1);
         Ok(Some(Message { consumer: self })) // read; V(EMPTY) when it is dropped
     }
@@ -206,6 +211,15 @@ impl Consumer {
             consumer: self,
             count: granted,
         })) // read
+    }
+
+    /// Has the next message's descriptor come, unless the producer may still be writing it.
+    #[inline]
+    fn prepare_to_read(&self) {
+        if self.view.known() > AHEAD {
+            let next = self.view.head.wrapping_add(1);
+            self.view.ring.prefetch_described(next);
+        }
     }
 
     /// Waits for permits, up to `wanted`; 0 at the end of the stream.

@@ -265,6 +265,13 @@ impl Ring {
         }
     }
 
+    /// Starts to fetch the descriptor of a position.
+    #[inline]
+    pub(crate) fn prefetch_described(&self, position: u64) {
+        let offset = self.descriptor_offset(position);
+        line::prefetch(self.start().as_ptr().wrapping_add(offset));
+    }
+
     /// Starts to take the descriptor of a position from the consumer, which read it a round ago.
     #[inline]
     pub(crate) fn prefetch_to_describe(&self, position: u64) {

@@ -39,7 +39,7 @@ fn produce_at(setup: &Setup<'_>, place: Place) -> Result<Producer, Obstacle> {
         reported.set(place.ring.word(Role::Consumer).epoch());
     }
     let link = take_role(setup, &place)?;
-    let gate = gate(setup, place.sync, reported);
+    let gate = gate(setup, &place, reported);
     Ok(Producer::new(
         place.ring,
         gate,
@@ -73,22 +73,24 @@ fn consume_at(setup: &Setup<'_>, place: Place) -> Result<Consumer, Obstacle> {
         reported.set(word.epoch());
     }
     let link = take_role(setup, &place)?;
-    let gate = gate(setup, place.sync, reported);
+    let gate = gate(setup, &place, reported);
     Ok(Consumer::new(place.ring, gate, link, place.positions))
 }
 
 /// Makes the gate of a channel, as its header says how one waits.
-fn gate(setup: &Setup<'_>, sync: Sync, reported: Reported) -> EitherGate<Kernel> {
+fn gate(setup: &Setup<'_>, place: &Place, reported: Reported) -> EitherGate<Kernel> {
     let kernel = Kernel::new(setup.kernel.set(), setup.role);
     let (mine, theirs) = (setup.role.awaits(), setup.role.peer().awaits());
-    match sync {
+    match place.sync {
         Sync::Strict => {
             let credits = setup.channel.credits.max(1);
             EitherGate::Strict(Strict::new(kernel, mine, theirs, credits, reported))
         }
         Sync::Adaptive => {
             let registered = barrier::register();
-            EitherGate::Adaptive(Adaptive::new(kernel, mine, theirs, registered, reported))
+            let geometry = place.ring.geometry();
+            let gate = Adaptive::new(kernel, mine, theirs, registered, geometry, reported);
+            EitherGate::Adaptive(gate)
         }
     }
 }

@@ -10,6 +10,7 @@
 //! each message, so where it can, the sleeper pays for both, with `membarrier`, and the publisher says in
 //! the segment that it may ([`barrier`]); where it cannot, the publisher fences.
 
+mod apart;
 mod rest;
 
 use std::hint;
@@ -20,9 +21,11 @@ use crate::Deadline;
 use crate::barrier;
 use crate::error::{Corrupt, Fault, Stop};
 use crate::gate::{Gate, Reported, View, goes_on_without_set, judge};
+use crate::geometry::Geometry;
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 use crate::sync::fence;
 
+use apart::Apart;
 use rest::Rest;
 
 /// How long to spin before sleeping: about what a wake-up costs. With less, both sides can lock into
@@ -48,14 +51,17 @@ pub(crate) struct Adaptive<S> {
     reported: Reported,
     /// How long to leave the peer alone before looking again.
     rest: Rest,
+    /// How far to stay away from the peer.
+    apart: Apart,
 }
 
 impl<S: Semaphores> Adaptive<S> {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         semaphores: S,
         mine: Semaphore,
         theirs: Semaphore,
         registered: bool,
+        geometry: Geometry,
         reported: Reported,
     ) -> Self {
         Self {
@@ -66,6 +72,7 @@ impl<S: Semaphores> Adaptive<S> {
             owed: 0,
             reported,
             rest: Rest::none(),
+            apart: Apart::of(geometry),
         }
     }
 
@@ -83,6 +90,10 @@ impl<S: Semaphores> Adaptive<S> {
     ) -> Result<u32, Stop> {
         if view.ready()? == 0 {
             self.wait(view, 0, deadline)?;
+        }
+        let found = view.known();
+        if self.apart.is_too_close(found) {
+            self.apart.hold_back(found, deadline, || view.ready())?;
         }
         Ok(view.known().min(wanted))
     }

@@ -51,7 +51,9 @@ impl World {
                 EitherGate::Strict(Strict::new(kernel, mine, theirs, self.credits, reported))
             }
             Sync::Adaptive => {
-                EitherGate::Adaptive(Adaptive::new(kernel, mine, theirs, false, reported))
+                let geometry = self.ring().geometry();
+                let gate = Adaptive::new(kernel, mine, theirs, false, geometry, reported);
+                EitherGate::Adaptive(gate)
             }
         }
     }

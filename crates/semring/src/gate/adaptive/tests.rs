@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::{Adaptive, Gate, LOOKS, Reported, View};
+use super::{Adaptive, Apart, Gate, LOOKS, Reported, View};
 use crate::Deadline;
 use crate::error::{Corrupt, Fault, Role, Stop};
 use crate::gate::tests::noted::Call::{self, Post, Sleep, Test, Try};
 use crate::gate::tests::noted::{End, MINE, Noted, THEIRS};
+use crate::geometry::Geometry;
 use crate::layout::{Side, Word};
 
 /// A consumer's view. A message is there once the flag has been set for so many looks, or after so many
@@ -105,7 +106,15 @@ impl View for Messages {
 }
 
 fn gate(semaphores: Noted) -> Adaptive<Noted> {
-    Adaptive::new(semaphores, MINE, THEIRS, false, Reported::default())
+    let geometry = Geometry::new(64, 64).unwrap();
+    Adaptive::new(
+        semaphores,
+        MINE,
+        THEIRS,
+        false,
+        geometry,
+        Reported::default(),
+    )
 }
 
 /// Returns the calls made, without those that test the peer's role.
@@ -343,6 +352,7 @@ fn only_a_sleeper_is_woken_and_once() {
             MINE,
             THEIRS,
             registered,
+            Geometry::new(64, 64).unwrap(),
             Reported::default(),
         );
         let messages = Messages::none();
@@ -367,4 +377,25 @@ fn more_is_waited_for_than_is_known() {
     let stop = gate.acquire_more(&mut messages, 9, soon).unwrap_err();
     assert!(matches!(stop, Stop::TimedOut), "{stop:?}");
     assert!(calls(&gate).contains(&Sleep));
+}
+
+/// In a stream of long messages: who comes close to the peer holds back until it is far away.
+#[test]
+fn a_side_that_comes_too_close_holds_back() {
+    let mut gate = gate(Noted::default());
+    gate.apart = Apart::of(Geometry::new(512, 16 << 10).unwrap());
+    let mut messages = Messages::none();
+    messages.known = 2;
+    let mut acquire =
+        |messages: &mut Messages, deadline| gate.acquire(messages, 3, deadline).unwrap();
+    for _ in 0..31 {
+        assert_eq!(acquire(&mut messages, Deadline::NEVER), 2);
+    }
+    assert_eq!(messages.looks, 31);
+    assert_eq!(acquire(&mut messages, Deadline::after(Duration::ZERO)), 2);
+    assert_eq!(messages.looks, 32);
+    messages.after_looks = Some((33, 128));
+    assert_eq!(acquire(&mut messages, Deadline::NEVER), 3);
+    assert_eq!(messages.looks, 34);
+    assert_eq!(calls(&gate), []);
 }
