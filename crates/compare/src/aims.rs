@@ -152,13 +152,13 @@ impl Found<'_> {
 
     fn round_trips(&self) -> Vec<Line> {
         let awake = self.of(RoundTrip, Kind::Adaptive, 64);
-        let awake = awake.zip(self.0.machine.bounce_median_ns);
+        let awake = awake.zip(self.bare(RoundTrip, Bare::Lines, 0));
         let asleep = self.of(RoundTrip, Kind::Semaphores, 64);
         let asleep = asleep.zip(self.bare(RoundTrip, Bare::Semop, 0));
         let ratio = |(found, limit): (f64, f64)| found / limit;
         vec![
             at_most(
-                "round trip, 64 B, both running: in bounces of a cache line",
+                "round trip, 64 B, both running: in round trips of bare cache lines",
                 1.3,
                 awake.map(ratio),
                 times,
@@ -178,7 +178,7 @@ impl Found<'_> {
         sizes.flat_map(|bytes| self.bandwidth_of(bytes)).collect()
     }
 
-    fn bandwidth_of(&self, bytes: usize) -> [Line; 3] {
+    fn bandwidth_of(&self, bytes: usize) -> [Line; 4] {
         let length = units::bytes(bytes);
         let least = |kinds: &[Kind]| {
             let found = kinds
@@ -194,14 +194,22 @@ impl Found<'_> {
             .collect();
         let part = |limit: Option<f64>, found: Option<f64>| Some(limit? / found?);
         let fill = self.bare(Throughput, Bare::Fill, bytes);
+        let fill_slots = self.bare(Throughput, Bare::FillSlots, bytes);
+        let aim = if bytes < 16 << 10 { 0.75 } else { 0.85 };
         let copy = self.bare(Throughput, Bare::CopySlots, bytes);
         let write_and_copy = fill.zip(copy).map(|(fill, copy)| fill + copy);
         let copied = least(&[Kind::SemaphoresCopy, Kind::AdaptiveCopy]);
         [
             at_least(
                 &format!("in place, {length}: of one core's writing"),
-                if bytes < 16 << 10 { 0.75 } else { 0.85 },
+                aim,
                 part(fill, best),
+                units::part,
+            ),
+            at_least(
+                &format!("in place, {length}: of one core's writing into the same slots"),
+                aim,
+                part(fill_slots, best),
                 units::part,
             ),
             at_least(

@@ -1,9 +1,10 @@
 //! The limits of the machine, measured as the transports are: bare calls and bare memory, by the same
 //! two processes in the same run.
 
+use std::cell::Cell;
 use std::fmt;
-use std::hint::black_box;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::hint::{self, black_box};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,9 @@ pub enum Bare {
     /// `futex`: a wake-up of nobody, or of the other side.
     #[serde(rename = "bare-futex")]
     Futex,
+    /// Two cache lines, each written by one side and looked at by the other, as the two positions of a ring.
+    #[serde(rename = "bare-lines")]
+    Lines,
     /// One core writes messages into memory.
     #[serde(rename = "bare-fill")]
     Fill,
@@ -48,10 +52,11 @@ pub enum Bare {
 }
 
 impl Bare {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Call,
         Self::Semop,
         Self::Futex,
+        Self::Lines,
         Self::Fill,
         Self::Copy,
         Self::FillSlots,
@@ -64,6 +69,7 @@ impl Bare {
             Self::Call => "null call",
             Self::Semop => "bare semop",
             Self::Futex => "bare futex",
+            Self::Lines => "bare cache lines, one each way",
             Self::Fill => "fill",
             Self::Copy => "memcpy",
             Self::FillSlots => "fill into slots",
@@ -82,10 +88,9 @@ impl Bare {
     /// Tells whether there is such a thing.
     pub const fn has(self, measure: Measure) -> bool {
         match measure {
-            Measure::Throughput => true,
-            Measure::RoundTrip | Measure::WakeUp | Measure::IdleCpu => {
-                matches!(self, Self::Semop | Self::Futex)
-            }
+            Measure::Throughput => !matches!(self, Self::Lines),
+            Measure::RoundTrip => matches!(self, Self::Semop | Self::Futex | Self::Lines),
+            Measure::WakeUp | Measure::IdleCpu => matches!(self, Self::Semop | Self::Futex),
             Measure::BySlots | Measure::ByMessages | Measure::SetUp => false,
         }
     }
@@ -98,6 +103,7 @@ impl fmt::Display for Bare {
             Self::Call => "bare-call",
             Self::Semop => "bare-semop",
             Self::Futex => "bare-futex",
+            Self::Lines => "bare-lines",
             Self::Fill => "bare-fill",
             Self::Copy => "bare-copy",
             Self::FillSlots => "bare-fill-slots",
@@ -146,15 +152,19 @@ pub fn run(bare: Bare, plan: &Plan) -> Result<Measured> {
             };
             together(plan, &semaphores)
         }
-        Bare::Futex => {
-            let key = key_of(&plan.names.forth())?;
-            let segment = match plan.role {
-                Role::Producer => Segment::create(key, FUTEX_BYTES, Mode::OWNER)?,
-                Role::Consumer => when_there(|| Segment::open(key, Mode::OWNER))?,
-            };
-            together(plan, &Futexes(segment.attach()?))
-        }
+        Bare::Futex => together(plan, &Futexes(numbers(plan)?)),
+        Bare::Lines => together(plan, &Lines::new(numbers(plan)?)),
     }
+}
+
+/// Makes the memory of the signals that are numbers, or attaches to it.
+fn numbers(plan: &Plan) -> Result<Attachment> {
+    let key = key_of(&plan.names.forth())?;
+    let segment = match plan.role {
+        Role::Producer => Segment::create(key, NUMBERS_BYTES, Mode::OWNER)?,
+        Role::Consumer => when_there(|| Segment::open(key, Mode::OWNER))?,
+    };
+    Ok(segment.attach()?)
 }
 
 /// Makes slots that stay in the shared cache, as those of a channel do at best, for this process alone.
@@ -299,7 +309,7 @@ impl Signals for SemaphoreSet {
 /// Numbers that count posts, each on a line of its own.
 struct Futexes(Attachment);
 
-const FUTEX_BYTES: usize = 4096;
+const NUMBERS_BYTES: usize = 4096;
 const APART_BYTES: usize = 128;
 
 impl Futexes {
@@ -335,5 +345,58 @@ impl Signals for Futexes {
 
     fn remove(&self) -> Result<()> {
         Ok(self.0.segment().remove()?)
+    }
+}
+
+/// Numbers of posts, each on a line of its own that only one side writes. Who waits, looks.
+struct Lines {
+    memory: Attachment,
+    /// How often this side has posted each signal, and waited for it.
+    posted: [Cell<u64>; SIGNALS],
+    waited: [Cell<u64>; SIGNALS],
+}
+
+impl Lines {
+    fn new(memory: Attachment) -> Self {
+        Self {
+            memory,
+            posted: Default::default(),
+            waited: Default::default(),
+        }
+    }
+
+    fn number(&self, signal: u16) -> Result<&AtomicU64> {
+        Ok(self.memory.atomic_u64(usize::from(signal) * APART_BYTES)?)
+    }
+}
+
+/// Counts one more, and returns how many that makes.
+fn count(counter: &Cell<u64>) -> u64 {
+    counter.set(counter.get() + 1);
+    counter.get()
+}
+
+impl Signals for Lines {
+    fn call(&self, signal: u16, _: u64) -> Result<()> {
+        self.post(signal)
+    }
+
+    fn post(&self, signal: u16) -> Result<()> {
+        let posts = count(&self.posted[usize::from(signal)]);
+        self.number(signal)?.store(posts, Ordering::Release);
+        Ok(())
+    }
+
+    fn wait(&self, signal: u16) -> Result<()> {
+        let posts = count(&self.waited[usize::from(signal)]);
+        let number = self.number(signal)?;
+        while number.load(Ordering::Acquire) < posts {
+            hint::spin_loop();
+        }
+        Ok(())
+    }
+
+    fn remove(&self) -> Result<()> {
+        Ok(self.memory.segment().remove()?)
     }
 }

@@ -117,7 +117,7 @@ impl Task {
     pub const fn takes_both_cpus(self) -> bool {
         match (self.measure, self.subject) {
             (Measure::IdleCpu, _) | (_, Subject::SetUp(_)) => false,
-            (_, Subject::Bare(bare)) => matches!(bare, Bare::Semop | Bare::Futex),
+            (_, Subject::Bare(bare)) => matches!(bare, Bare::Semop | Bare::Futex | Bare::Lines),
             (_, Subject::Transport(_)) => true,
         }
     }

@@ -173,7 +173,7 @@ mod tests {
         let carried = |bytes| ours().filter(|kind| kind.carries(bytes)).count();
         let streams = carried(64) + carried(64 << 10);
         assert_eq!(count(Measure::Throughput), streams + 3 + 2 * 4);
-        assert_eq!(count(Measure::RoundTrip), alone * 2 + 2);
+        assert_eq!(count(Measure::RoundTrip), alone * 2 + 3);
         assert_eq!(count(Measure::WakeUp), alone + 2);
         assert_eq!(count(Measure::IdleCpu), alone + 2);
         assert_eq!(count(Measure::SetUp), SetUp::ALL.len());
