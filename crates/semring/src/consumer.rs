@@ -29,9 +29,9 @@ const AHEAD: u32 = 4;
 pub struct Consumer {
     view: ConsumerView,
     gate: EitherGate<Kernel>,
-    /// Position after the last message that an earlier consumer has been handed.
-    redelivered_before: u64,
-    /// Position after the last message that any consumer has been handed, as far as it is ahead.
+    /// How many messages, from the next one on, an earlier consumer has been handed.
+    redelivered_left: u32,
+    /// Position after the last message that any consumer has been handed: never behind `head`.
     handed_out: u64,
     /// Epoch of the producer whose end of stream was returned.
     ended: Option<u64>,
@@ -53,6 +53,8 @@ pub(crate) struct ConsumerView {
     head: u64,
     /// Messages committed, when last looked at; at most `slot_count` ahead of `head`.
     tail: u64,
+    /// Messages between the two.
+    unread: u32,
 }
 
 impl ConsumerView {
@@ -65,6 +67,7 @@ impl ConsumerView {
         match on_the_way {
             Some(count) if distance(self.tail, self.head, slot_count) <= on_the_way => {
                 self.tail = tail;
+                self.unread = count;
                 Ok(count)
             }
             _ => {
@@ -89,8 +92,7 @@ impl View for ConsumerView {
 
     #[inline]
     fn known(&self) -> u32 {
-        let slot_count = self.ring.geometry().slot_count();
-        distance(self.tail, self.head, slot_count).unwrap_or(0)
+        self.unread
     }
 
     fn slot_count(&self) -> u32 {
@@ -119,12 +121,20 @@ impl Consumer {
         link: Link,
         (head, tail): (u64, u64),
     ) -> Self {
-        let redelivered_before = ring.side(Role::Consumer).handed_out.load(Ordering::Relaxed);
+        let slot_count = ring.geometry().slot_count();
+        let handed_out = ring.side(Role::Consumer).handed_out.load(Ordering::Relaxed);
+        let redelivered_left = distance(handed_out, head, slot_count).unwrap_or(0);
+        let unread = distance(tail, head, slot_count).unwrap_or(0);
         Self {
-            view: ConsumerView { ring, head, tail },
+            view: ConsumerView {
+                ring,
+                head,
+                tail,
+                unread,
+            },
             gate,
-            redelivered_before,
-            handed_out: redelivered_before,
+            redelivered_left,
+            handed_out: head.wrapping_add(redelivered_left.into()),
             ended: None,
             in_hand: (Place::Inline, 0),
             parts: Vec::new(),
@@ -153,8 +163,8 @@ impl Consumer {
     /// As of [`recv`](Self::recv), and [`RecvError::TimedOut`].
     #[inline]
     pub fn recv_deadline(&mut self, deadline: Deadline) -> Result<Option<Message<'_>>, RecvError> {
-        let granted = self.acquire(1, deadline)?; // P(FULL)
-        if granted == 0 {
+        // P(FULL)
+        if !self.gate.holds(&self.view) && self.acquire(1, deadline)? == 0 {
             return Ok(None);
         }
         if let Some((slot, bytes)) = self.expected {
@@ -223,7 +233,7 @@ impl Consumer {
     }
 
     /// Waits for permits, up to `wanted`; 0 at the end of the stream.
-    #[inline]
+    #[inline(never)]
     fn acquire(&mut self, wanted: u32, deadline: Deadline) -> Result<u32, RecvError> {
         match self.gate.acquire(&mut self.view, wanted, deadline) {
             Ok(granted) => {
@@ -300,26 +310,13 @@ impl Consumer {
     /// The note never goes back: what was handed out as a batch and put back may come again alone.
     #[inline]
     fn hand_out(&mut self, count: u32) {
-        let (first, slot_count) = (self.view.head, self.geometry().slot_count());
-        if distance(self.handed_out, first, slot_count).unwrap_or(0) < count {
+        let first = self.view.head;
+        if self.handed_out.wrapping_sub(first) < count.into() {
             self.handed_out = first.wrapping_add(count.into());
         }
         let side = self.view.side();
         side.handed_out.store(self.handed_out, Ordering::Relaxed);
         crash_point!("consumer-handed-out");
-    }
-
-    fn is_redelivered(&self, position: u64) -> bool {
-        let slot_count = self.view.ring.geometry().slot_count();
-        distance(self.redelivered_before, position, slot_count).is_some_and(|behind| behind > 0)
-    }
-
-    /// How many of the next `count` messages, from the first on, an earlier consumer had in hand.
-    #[inline]
-    fn redelivered(&self, count: u32) -> u32 {
-        let slot_count = self.geometry().slot_count();
-        let behind = distance(self.redelivered_before, self.view.head, slot_count);
-        behind.unwrap_or(0).min(count)
     }
 
     /// Acknowledges the one message in hand.
@@ -335,14 +332,17 @@ impl Consumer {
         crash_point!("consumer-read");
         // The permits were in hand until now: a message that is put back, or forgotten, comes again.
         self.gate.spend(count);
-        // Counted now and not when handed out: what is put back is handed out more than once.
-        let redelivered = self.redelivered(count);
-        self.view.head = self.view.head.wrapping_add(count.into());
-        self.view.ring.acknowledge(self.view.head);
+        let view = &mut self.view;
+        view.head = view.head.wrapping_add(count.into());
+        view.unread = view.unread.saturating_sub(count);
+        view.ring.acknowledge(view.head);
         crash_point!("consumer-acknowledged");
-        self.view.side().count_messages(count.into());
-        self.view.side().count_bytes(bytes);
-        self.view.side().count_redelivered(redelivered.into());
+        view.side().count_messages(count.into());
+        view.side().count_bytes(bytes);
+        // Counted now and not when handed out: what is put back is handed out more than once.
+        let redelivered = self.redelivered_left.min(count);
+        self.redelivered_left -= redelivered;
+        view.side().count_redelivered(redelivered.into());
         // V(EMPTY)
         match self.gate.post(&self.view, count) {
             // When the set was removed nobody is left to be told; the next call has the news when the

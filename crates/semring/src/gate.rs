@@ -18,6 +18,9 @@ use strict::Strict;
 
 /// Lets a side wait until it may go on, and tells the other that it may.
 pub(crate) trait Gate {
+    /// Tells whether a credit is in hand, so that one exchange needs no [`acquire`](Self::acquire).
+    fn holds<V: View>(&self, view: &V) -> bool;
+
     /// P: waits until the side has at least one credit, a permit in hand that the positions bear
     /// out, and returns with how many of the `wanted` exchanges it may go on now.
     fn acquire<V: View>(
@@ -103,6 +106,14 @@ impl<S: Semaphores> EitherGate<S> {
 }
 
 impl<S: Semaphores> Gate for EitherGate<S> {
+    #[inline]
+    fn holds<V: View>(&self, view: &V) -> bool {
+        match self {
+            Self::Strict(gate) => gate.holds(view),
+            Self::Adaptive(gate) => gate.holds(view),
+        }
+    }
+
     #[inline]
     fn acquire<V: View>(
         &mut self,

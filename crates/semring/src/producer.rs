@@ -42,6 +42,8 @@ pub(crate) struct ProducerView {
     tail: u64,
     /// Messages released, when last looked at; at most `slot_count` behind `tail`.
     head: u64,
+    /// Slots between the two that were free then, and still are.
+    free: u32,
     /// Loans not yet published or given back. Each has room of its own.
     lent: u32,
 }
@@ -56,6 +58,7 @@ impl ProducerView {
         match on_the_way {
             Some(count) if distance(self.tail, self.head, slot_count) >= on_the_way => {
                 self.head = head;
+                self.free = slot_count - count;
                 Ok(count)
             }
             _ => {
@@ -71,20 +74,13 @@ impl View for ProducerView {
 
     #[inline]
     fn ready(&mut self) -> Result<u32, Corrupt> {
-        let on_the_way = self.look()?;
-        let slot_count = self.ring.geometry().slot_count();
-        Ok(slot_count
-            .saturating_sub(on_the_way)
-            .saturating_sub(self.lent))
+        self.look()?;
+        Ok(self.known())
     }
 
     #[inline]
     fn known(&self) -> u32 {
-        let slot_count = self.ring.geometry().slot_count();
-        let on_the_way = distance(self.tail, self.head, slot_count).unwrap_or(slot_count);
-        slot_count
-            .saturating_sub(on_the_way)
-            .saturating_sub(self.lent)
+        self.free.saturating_sub(self.lent)
     }
 
     fn slot_count(&self) -> u32 {
@@ -114,11 +110,14 @@ impl Producer {
         slots: Slots,
         (head, tail): (u64, u64),
     ) -> Self {
+        let slot_count = ring.geometry().slot_count();
+        let on_the_way = distance(tail, head, slot_count).unwrap_or(slot_count);
         Self {
             view: ProducerView {
                 ring,
                 tail,
                 head,
+                free: slot_count - on_the_way,
                 lent: 0,
             },
             gate,
@@ -189,7 +188,9 @@ impl Producer {
         deadline: Deadline,
     ) -> Result<Loan<'_>, SendError> {
         let length = self.check_length(bytes)?;
-        self.gate.acquire(&mut self.view, 1, deadline)?; // P(EMPTY)
+        if !self.gate.holds(&self.view) {
+            self.acquire(1, deadline)?; // P(EMPTY)
+        }
         crash_point!("producer-permitted");
         self.lent = (self.choose_place(length, deadline)?, length);
         self.gate.spend(1);
@@ -258,7 +259,7 @@ impl Producer {
         // More than a ring full cannot be granted anyway.
         let wanted = wanted.take(self.geometry().slot_count() as usize).count();
         let wanted = u32::try_from(wanted).unwrap_or(1);
-        let granted = self.gate.acquire(&mut self.view, wanted, deadline)?; // P(EMPTY)
+        let granted = self.acquire(wanted, deadline)?; // P(EMPTY)
         crash_point!("producer-permitted");
         let mut position = self.view.tail;
         let mut sent = 0;
@@ -277,8 +278,14 @@ impl Producer {
             sent += 1;
         }
         self.gate.spend(sent);
-        self.commit(position)?; // V(FULL)
+        self.commit(sent)?; // V(FULL)
         Ok(sent as usize)
+    }
+
+    /// Waits for permits, up to `wanted`.
+    #[inline(never)]
+    fn acquire(&mut self, wanted: u32, deadline: Deadline) -> Result<u32, SendError> {
+        Ok(self.gate.acquire(&mut self.view, wanted, deadline)?)
     }
 
     /// Checks that a message fits into a slot.
@@ -298,8 +305,7 @@ impl Producer {
     ///
     /// As of [`send`](Self::send), without `TooLong`, and [`SendError::TimedOut`].
     pub fn ready(&mut self, deadline: Deadline) -> Result<(), SendError> {
-        self.gate.acquire(&mut self.view, 1, deadline)?;
-        Ok(())
+        self.acquire(1, deadline).map(drop)
     }
 
     /// Chooses where the next message stands: inline when it fits there, else in a free slot, a hot one
@@ -309,10 +315,18 @@ impl Producer {
         if length as usize <= INLINE_BYTES {
             return Ok(Place::Inline);
         }
+        match self.slots.in_turn() {
+            Some(slot) => Ok(Place::Slot(slot)),
+            None => self.choose_slot(length, deadline),
+        }
+    }
+
+    #[inline(never)]
+    fn choose_slot(&mut self, length: u32, deadline: Deadline) -> Result<Place, Fault> {
         let Self { slots, view, .. } = self;
         let head = view.head;
         let look = || view.look().map(|_| view.head);
-        let slot = slots.take(head, length, deadline, look)?;
+        let slot = slots.choose(head, length, deadline, look)?;
         Ok(Place::Slot(slot))
     }
 
@@ -322,9 +336,7 @@ impl Producer {
         let (position, (place, length)) = (self.view.tail, self.lent);
         self.describe(position, place, length);
         self.view.lent -= 1;
-        self.commit(position.wrapping_add(1))?;
-        self.prepare_to_describe();
-        Ok(())
+        self.commit(1)
     }
 
     /// Has the line of a descriptor come that is written soon, unless the consumer may still want it: the
@@ -347,18 +359,20 @@ impl Producer {
         self.view.side().count_bytes(length.into());
     }
 
-    /// Commits all messages before `tail` in one store, and tells the consumer.
+    /// Commits the next `count` messages in one store, and tells the consumer.
     #[inline]
-    fn commit(&mut self, tail: u64) -> Result<(), Fault> {
-        let count = distance(tail, self.view.tail, self.geometry().slot_count()).unwrap_or(0);
+    fn commit(&mut self, count: u32) -> Result<(), Fault> {
         crash_point!("producer-described");
-        self.view.tail = tail;
-        self.view.ring.commit(tail);
+        let view = &mut self.view;
+        view.tail = view.tail.wrapping_add(count.into());
+        view.free = view.free.saturating_sub(count);
+        view.ring.commit(view.tail);
         crash_point!("producer-committed");
-        self.view.side().count_messages(count.into());
-        self.gate.post(&self.view, count)?; // V(FULL)
+        view.side().count_messages(count.into());
+        self.prepare_to_describe();
+        let told = self.gate.post(&self.view, count); // V(FULL)
         crash_point!("producer-posted");
-        Ok(())
+        told
     }
 
     /// Waits until the consumer has released every message.

@@ -57,6 +57,16 @@ impl Slots {
         })
     }
 
+    /// Takes the next slot, for a message for which the positions show room, where all slots go round; none
+    /// where one must be [chosen](Self::choose).
+    #[inline]
+    pub(crate) fn in_turn(&mut self) -> Option<u32> {
+        match self {
+            Self::Round(slots) => Some(slots.take()),
+            Self::Hot(_) => None,
+        }
+    }
+
     /// Takes a slot for a message of up to `bytes` bytes, for which the positions show room: a hot one if
     /// it comes within a moment. `look` loads the consumer's position, which was `head`.
     ///
@@ -64,8 +74,9 @@ impl Slots {
     ///
     /// Those of `look`; and [`Corrupt`] should there be none, which no position that was checked allows: the
     /// room of loans that were forgotten stays reserved.
-    #[inline]
-    pub(crate) fn take(
+    // Not inlined, for the sake of those rings whose messages are short.
+    #[inline(never)]
+    pub(crate) fn choose(
         &mut self,
         head: u64,
         bytes: u32,

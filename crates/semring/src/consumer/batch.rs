@@ -31,7 +31,7 @@ impl Batch<'_> {
     /// Returns how many messages, from the first on, an earlier consumer had in hand when it ended.
     #[must_use]
     pub fn redelivered(&self) -> usize {
-        self.consumer.redelivered(self.count) as usize
+        self.consumer.redelivered_left.min(self.count) as usize
     }
 
     /// Returns the messages in their order.

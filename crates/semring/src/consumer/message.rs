@@ -31,7 +31,7 @@ impl Message<'_> {
     /// dealt with it.
     #[must_use]
     pub fn is_redelivered(&self) -> bool {
-        self.consumer.is_redelivered(self.position())
+        self.consumer.redelivered_left > 0
     }
 
     /// Releases the message, as dropping does, and says when that fails. Does not block.

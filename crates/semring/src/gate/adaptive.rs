@@ -22,6 +22,7 @@ use crate::barrier;
 use crate::error::{Corrupt, Fault, Stop};
 use crate::gate::{Gate, Reported, View, goes_on_without_set, judge};
 use crate::geometry::Geometry;
+use crate::layout::Side;
 use crate::semaphores::{Semaphore, Semaphores, Waited};
 use crate::sync::fence;
 
@@ -231,6 +232,16 @@ impl<S: Semaphores> Adaptive<S> {
         Ok(())
     }
 
+    /// Wakes the peer, if it still waits.
+    #[cold]
+    fn wake(&self, peer: &Side) -> Result<(), Fault> {
+        if peer.disarm() {
+            self.semaphores.post(self.theirs, 1)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Takes the flag back without a unit. Found taken already, a unit is on its way, which is never
     /// waited for: its poster may be stopped.
     fn disarm(&mut self, view: &impl View) {
@@ -260,6 +271,11 @@ fn order_publisher(view: &impl View) -> Deadline {
 }
 
 impl<S: Semaphores> Gate for Adaptive<S> {
+    #[inline]
+    fn holds<V: View>(&self, view: &V) -> bool {
+        view.known() > 0
+    }
+
     #[inline]
     fn acquire<V: View>(
         &mut self,
@@ -302,12 +318,10 @@ impl<S: Semaphores> Gate for Adaptive<S> {
             // SYNC POINT: WAITING (with sleep_until). The position is stored before the flag is read.
             fence(Ordering::SeqCst);
         }
-        let peer = view.peer_side();
-        if peer.waits() && peer.disarm() {
-            self.semaphores.post(self.theirs, 1)
-        } else {
-            Ok(())
+        if view.peer_side().waits() {
+            return self.wake(view.peer_side());
         }
+        Ok(())
     }
 
     fn look_past(&mut self, epoch: u64) {

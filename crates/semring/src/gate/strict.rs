@@ -138,6 +138,11 @@ impl<S: Semaphores> Strict<S> {
 
 impl<S: Semaphores> Gate for Strict<S> {
     #[inline]
+    fn holds<V: View>(&self, _: &V) -> bool {
+        self.credits > 0
+    }
+
+    #[inline]
     fn acquire<V: View>(
         &mut self,
         view: &mut V,

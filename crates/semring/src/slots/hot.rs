@@ -89,9 +89,7 @@ impl HotSlots {
         }
     }
 
-    /// Chooses a slot when the consumer's position was `head`; see [`Slots::take`](super::Slots::take).
-    // Not inlined, for the sake of those rings whose messages are short.
-    #[inline(never)]
+    /// Chooses a slot when the consumer's position was `head`; see [`Slots::choose`](super::Slots::choose).
     pub(crate) fn choose(
         &mut self,
         head: u64,

@@ -99,7 +99,7 @@ const MIB: u64 = 1 << 20;
 /// Takes a slot when the consumer is at `head`, and stays there.
 fn take(slots: &mut Slots, head: u64, bytes: u32) -> u32 {
     let at_once = Deadline::after(Duration::ZERO);
-    slots.take(head, bytes, at_once, || Ok(head)).unwrap()
+    slots.choose(head, bytes, at_once, || Ok(head)).unwrap()
 }
 
 #[test]
