@@ -167,6 +167,7 @@ impl Consumer {
         if !self.gate.holds(&self.view) && self.acquire(1, deadline)? == 0 {
             return Ok(None);
         }
+        crash_point!("consumer-permitted");
         if let Some((slot, bytes)) = self.expected {
             self.view.ring.prefetch(slot, bytes);
         }
@@ -210,6 +211,7 @@ impl Consumer {
         if granted == 0 {
             return Ok(None);
         }
+        crash_point!("consumer-permitted");
         self.parts.clear();
         for offset in 0..granted {
             let position = self.view.head.wrapping_add(offset.into());
@@ -235,13 +237,8 @@ impl Consumer {
     /// Waits for permits, up to `wanted`; 0 at the end of the stream.
     #[inline(never)]
     fn acquire(&mut self, wanted: u32, deadline: Deadline) -> Result<u32, RecvError> {
-        match self.gate.acquire(&mut self.view, wanted, deadline) {
-            Ok(granted) => {
-                crash_point!("consumer-permitted");
-                Ok(granted)
-            }
-            Err(stop) => self.stopped(stop),
-        }
+        let granted = self.gate.acquire(&mut self.view, wanted, deadline);
+        granted.or_else(|stop| self.stopped(stop))
     }
 
     /// Says why there is no message: 0 at the end of the stream, which is noted.
