@@ -164,7 +164,7 @@ impl Consumer {
     #[inline]
     pub fn recv_deadline(&mut self, deadline: Deadline) -> Result<Option<Message<'_>>, RecvError> {
         // P(FULL)
-        if !self.gate.holds(&self.view) && self.acquire(1, deadline)? == 0 {
+        if !self.gate.holds() && self.acquire(1, deadline)? == 0 {
             return Ok(None);
         }
         crash_point!("consumer-permitted");
@@ -340,15 +340,14 @@ impl Consumer {
         let redelivered = self.redelivered_left.min(count);
         self.redelivered_left -= redelivered;
         view.side().count_redelivered(redelivered.into());
-        // V(EMPTY)
-        match self.gate.post(&self.view, count) {
+        let posted = self.gate.post(&self.view, count); // V(EMPTY)
+        crash_point!("consumer-posted");
+        match posted {
             // When the set was removed nobody is left to be told; the next call has the news when the
             // memory is empty.
-            Ok(()) | Err(Fault::Removed) => {}
-            Err(fault) => return Err(fault),
+            Err(Fault::Removed) => Ok(()),
+            posted => posted,
         }
-        crash_point!("consumer-posted");
-        Ok(())
     }
 
     /// Notes which end of stream was seen, so that the last one out may remove the channel. It is the

@@ -19,7 +19,7 @@ use strict::Strict;
 /// Lets a side wait until it may go on, and tells the other that it may.
 pub(crate) trait Gate {
     /// Tells whether a credit is in hand, so that one exchange needs no [`acquire`](Self::acquire).
-    fn holds<V: View>(&self, view: &V) -> bool;
+    fn holds(&self) -> bool;
 
     /// P: waits until the side has at least one credit, a permit in hand that the positions bear
     /// out, and returns with how many of the `wanted` exchanges it may go on now.
@@ -107,10 +107,10 @@ impl<S: Semaphores> EitherGate<S> {
 
 impl<S: Semaphores> Gate for EitherGate<S> {
     #[inline]
-    fn holds<V: View>(&self, view: &V) -> bool {
+    fn holds(&self) -> bool {
         match self {
-            Self::Strict(gate) => gate.holds(view),
-            Self::Adaptive(gate) => gate.holds(view),
+            Self::Strict(gate) => gate.holds(),
+            Self::Adaptive(gate) => gate.holds(),
         }
     }
 

@@ -188,7 +188,7 @@ impl Producer {
         deadline: Deadline,
     ) -> Result<Loan<'_>, SendError> {
         let length = self.check_length(bytes)?;
-        if !self.gate.holds(&self.view) {
+        if !self.gate.holds() {
             self.acquire(1, deadline)?; // P(EMPTY)
         }
         crash_point!("producer-permitted");
@@ -370,9 +370,9 @@ impl Producer {
         crash_point!("producer-committed");
         view.side().count_messages(count.into());
         self.prepare_to_describe();
-        let told = self.gate.post(&self.view, count); // V(FULL)
+        let posted = self.gate.post(&self.view, count); // V(FULL)
         crash_point!("producer-posted");
-        told
+        posted
     }
 
     /// Waits until the consumer has released every message.

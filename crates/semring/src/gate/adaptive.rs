@@ -47,6 +47,8 @@ pub(crate) struct Adaptive<S> {
     theirs: Semaphore,
     /// Whether this process is registered, so that a sleeping peer sees to the order of our stores.
     registered: bool,
+    /// Exchanges that need no look at the position.
+    credits: u32,
     /// Units on their way that this side did not stay to take.
     owed: u32,
     reported: Reported,
@@ -70,6 +72,7 @@ impl<S: Semaphores> Adaptive<S> {
             mine,
             theirs,
             registered,
+            credits: 0,
             owed: 0,
             reported,
             rest: Rest::none(),
@@ -96,7 +99,8 @@ impl<S: Semaphores> Adaptive<S> {
         if self.apart.is_too_close(found) {
             self.apart.hold_back(found, deadline, || view.ready())?;
         }
-        Ok(view.known().min(wanted))
+        self.credits = self.apart.share(view.known());
+        Ok(self.credits.min(wanted))
     }
 
     /// Waits until the side could go on with more than so many.
@@ -272,8 +276,8 @@ fn order_publisher(view: &impl View) -> Deadline {
 
 impl<S: Semaphores> Gate for Adaptive<S> {
     #[inline]
-    fn holds<V: View>(&self, view: &V) -> bool {
-        view.known() > 0
+    fn holds(&self) -> bool {
+        self.credits > 0
     }
 
     #[inline]
@@ -283,7 +287,7 @@ impl<S: Semaphores> Gate for Adaptive<S> {
         wanted: u32,
         deadline: Deadline,
     ) -> Result<u32, Stop> {
-        if view.known() >= wanted {
+        if self.credits >= wanted {
             return Ok(wanted);
         }
         self.acquire_afresh(view, wanted, deadline)
@@ -300,11 +304,16 @@ impl<S: Semaphores> Gate for Adaptive<S> {
         self.wait(view, known, deadline)
     }
 
-    /// No credits: the positions alone say what may be used.
-    fn spend(&mut self, _: u32) {}
+    #[inline]
+    fn spend(&mut self, count: u32) {
+        self.credits = self.credits.saturating_sub(count);
+    }
 
-    fn refund(&mut self, _: u32) {}
+    fn refund(&mut self, count: u32) {
+        self.credits += count;
+    }
 
+    /// Credits are no permits here: the positions alone say what may be used.
     fn return_credits(&mut self) -> Result<(), Fault> {
         Ok(())
     }

@@ -138,7 +138,7 @@ impl<S: Semaphores> Strict<S> {
 
 impl<S: Semaphores> Gate for Strict<S> {
     #[inline]
-    fn holds<V: View>(&self, _: &V) -> bool {
+    fn holds(&self) -> bool {
         self.credits > 0
     }
 

@@ -15,6 +15,8 @@ use crate::geometry::Geometry;
 
 /// Bytes between the two: twice what a processor's own cache holds.
 const APART_BYTES: u64 = 2 << 20;
+/// Looks while one side gets past such a distance.
+const LAPS: u32 = 4;
 /// Longest time to hold back: enough at 40 GB/s, and slower streams do not gain by it.
 const LONGEST: Duration = Duration::from_micros(50);
 /// Longest time in which the other side may be seen to stand still, beyond that for one exchange.
@@ -35,6 +37,8 @@ const COUNTED: u32 = 8;
 pub(crate) struct Apart {
     /// Exchanges between the two; 0 where the ring has no room for that.
     exchanges: u32,
+    /// How many more to hold back for: so many may be used before the next look.
+    lap: u32,
     /// How long the other side may take for an exchange.
     patience: Duration,
     /// Exchanges found too close since holding back was last in vain.
@@ -46,13 +50,17 @@ pub(crate) struct Apart {
 impl Apart {
     pub(crate) fn of(geometry: Geometry) -> Self {
         let stride = geometry.slot_stride();
-        let exchanges = APART_BYTES / stride;
+        let slot_count = geometry.slot_count();
         // Far enough from each other both ways round, and room to move.
-        let has_room = u64::from(geometry.slot_count()) >= 3 * exchanges;
+        let exchanges = u32::try_from(APART_BYTES / stride).unwrap_or(0);
+        let exchanges = if exchanges <= slot_count / 3 {
+            exchanges
+        } else {
+            0
+        };
         Self {
-            exchanges: u32::try_from(exchanges)
-                .unwrap_or(0)
-                .saturating_mul(has_room.into()),
+            exchanges,
+            lap: (exchanges / LAPS).max(1),
             patience: STANDSTILL + Duration::from_nanos(stride / BYTES_PER_NS),
             found: 0,
             needed: FEWEST,
@@ -62,11 +70,22 @@ impl Apart {
     /// Tells whether to hold back, when a look has found so many exchanges.
     #[inline]
     pub(crate) fn is_too_close(&mut self, found: u32) -> bool {
-        if found >= self.exchanges {
+        if self.exchanges == 0 || found >= self.exchanges + self.lap {
             return false;
         }
         self.found = (self.found + found.min(COUNTED)).min(MOST);
         self.found >= self.needed
+    }
+
+    /// Returns how many of the exchanges `found` to use before the next look: no more than to where the
+    /// other side would be too close; all, if it is already.
+    #[inline]
+    pub(crate) const fn share(&self, found: u32) -> u32 {
+        if found >= self.exchanges + self.lap {
+            found - self.exchanges
+        } else {
+            found
+        }
     }
 
     /// Holds back, with so many exchanges `found`, until the other side is far enough away, stands still, or
@@ -89,7 +108,7 @@ impl Apart {
                 hint::spin_loop();
             }
             let (now, ready) = (Instant::now(), look()?);
-            if ready >= self.exchanges {
+            if ready >= self.exchanges + self.lap {
                 self.needed = FEWEST;
                 return Ok(());
             }
