@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_more_is_found_the_sooner_it_is_a_stream() {
-        for (found, looks_needed) in [(1, Some(64)), (2, Some(32)), (127, Some(8)), (128, None)] {
+        for (found, looks_needed) in [(1, Some(64)), (2, Some(32)), (159, Some(8)), (160, None)] {
             assert_eq!(
                 looks(&mut apart(512, 16 << 10), found),
                 looks_needed,
@@ -165,6 +165,15 @@ mod tests {
         }
         assert_eq!(looks(&mut apart(8, 1 << 20), 1), Some(64));
         assert_eq!(looks(&mut apart(64, 64), 2), None);
+    }
+
+    #[test]
+    fn as_many_are_used_as_leave_the_other_side_far_enough() {
+        let long = apart(512, 16 << 10);
+        let shares = [1, 159, 160, 500].map(|found| long.share(found));
+        assert_eq!(shares, [1, 159, 32, 372]);
+        let short = apart(64, 64);
+        assert_eq!([1, 64].map(|found| short.share(found)), [1, 64]);
     }
 
     #[test]
@@ -184,7 +193,7 @@ mod tests {
     fn who_is_far_enough_away_goes_on() {
         let mut apart = apart(512, 16 << 10);
         apart.needed = 1000;
-        apart.hold_back(5, Deadline::NEVER, || Ok(128)).unwrap();
+        apart.hold_back(5, Deadline::NEVER, || Ok(160)).unwrap();
         assert_eq!(apart.needed, FEWEST);
     }
 
@@ -197,7 +206,7 @@ mod tests {
         // It moves, but not by enough.
         let mut ready = 2;
         let looked = apart.hold_back(2, Deadline::NEVER, || {
-            ready = (ready + 1).min(127);
+            ready = (ready + 1).min(159);
             Ok(ready)
         });
         looked.unwrap();

@@ -135,6 +135,23 @@ fn what_is_known_costs_nothing() {
     assert_eq!(calls(&gate), []);
 }
 
+#[test]
+fn credits_are_used_without_a_look() {
+    let mut gate = gate(Noted::default());
+    let mut messages = Messages::none();
+    messages.known = 2;
+    assert!(!gate.holds());
+    assert!(gate.acquire(&mut messages, 1, Deadline::NEVER).is_ok());
+    let mut held = || {
+        gate.spend(1);
+        gate.holds()
+    };
+    assert_eq!([held(), held(), held()], [true, false, false]);
+    gate.refund(1);
+    assert!(gate.holds() && gate.acquire(&mut messages, 1, Deadline::NEVER).is_ok());
+    assert_eq!((messages.looks, calls(&gate)), (1, vec![]));
+}
+
 /// Longer than between two looks at the clock, and much shorter than a spin lasts, unless the machine does
 /// something else just then: once in several tries is enough.
 #[test]
@@ -394,7 +411,7 @@ fn a_side_that_comes_too_close_holds_back() {
     assert_eq!(messages.looks, 31);
     assert_eq!(acquire(&mut messages, Deadline::after(Duration::ZERO)), 2);
     assert_eq!(messages.looks, 32);
-    messages.after_looks = Some((33, 128));
+    messages.after_looks = Some((33, 160));
     assert_eq!(acquire(&mut messages, Deadline::NEVER), 3);
     assert_eq!(messages.looks, 34);
     assert_eq!(calls(&gate), []);
