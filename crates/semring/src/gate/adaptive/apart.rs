@@ -2,7 +2,7 @@
 //!
 //! What one side has just touched lies in its processor's own cache, from where the other takes it half as
 //! fast as from the cache that both share. So two that follow each other closely slow each other down, and
-//! stay close. Two MiB apart, each line has moved on before the other side wants it. A side that finds
+//! stay close. Some MiB apart, each line has moved on before the other side wants it. A side that finds
 //! itself closer holds back until it is that far away, as long as the other keeps moving. Measured in
 //! docs/protocol.md.
 
@@ -13,11 +13,11 @@ use crate::Deadline;
 use crate::error::Corrupt;
 use crate::geometry::Geometry;
 
-/// Bytes between the two: twice what a processor's own cache holds.
-const APART_BYTES: u64 = 2 << 20;
+/// Bytes between the two: more than twice what a processor's own cache holds.
+const APART_BYTES: u64 = 5 << 19;
 /// Looks while one side gets past such a distance.
 const LAPS: u32 = 4;
-/// Longest time to hold back: enough at 40 GB/s, and slower streams do not gain by it.
+/// Longest time to hold back: enough at 50 GB/s, and slower streams do not gain by it.
 const LONGEST: Duration = Duration::from_micros(50);
 /// Longest time in which the other side may be seen to stand still, beyond that for one exchange.
 const STANDSTILL: Duration = Duration::from_micros(2);
@@ -141,9 +141,9 @@ mod tests {
     #[test]
     fn only_a_ring_with_room_for_it_keeps_its_sides_apart() {
         for (slot_count, slot_bytes, exchanges) in [
-            (512, 16 << 10, 128),
+            (512, 16 << 10, 160),
             (256, 16 << 10, 0),
-            (8192, 1024, 2048),
+            (8192, 1024, 2560),
             (8, 1 << 20, 2),
             (4, 1 << 20, 0),
             (64, 4 << 20, 0),
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_more_is_found_the_sooner_it_is_a_stream() {
-        for (found, looks_needed) in [(1, Some(64)), (2, Some(32)), (159, Some(8)), (160, None)] {
+        for (found, looks_needed) in [(1, Some(64)), (2, Some(32)), (199, Some(8)), (200, None)] {
             assert_eq!(
                 looks(&mut apart(512, 16 << 10), found),
                 looks_needed,
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn as_many_are_used_as_leave_the_other_side_far_enough() {
         let long = apart(512, 16 << 10);
-        let shares = [1, 159, 160, 500].map(|found| long.share(found));
-        assert_eq!(shares, [1, 159, 32, 372]);
+        let shares = [1, 199, 200, 500].map(|found| long.share(found));
+        assert_eq!(shares, [1, 199, 40, 340]);
         let short = apart(64, 64);
         assert_eq!([1, 64].map(|found| short.share(found)), [1, 64]);
     }
@@ -193,7 +193,7 @@ mod tests {
     fn who_is_far_enough_away_goes_on() {
         let mut apart = apart(512, 16 << 10);
         apart.needed = 1000;
-        apart.hold_back(5, Deadline::NEVER, || Ok(160)).unwrap();
+        apart.hold_back(5, Deadline::NEVER, || Ok(200)).unwrap();
         assert_eq!(apart.needed, FEWEST);
     }
 
@@ -206,7 +206,7 @@ mod tests {
         // It moves, but not by enough.
         let mut ready = 2;
         let looked = apart.hold_back(2, Deadline::NEVER, || {
-            ready = (ready + 1).min(159);
+            ready = (ready + 1).min(199);
             Ok(ready)
         });
         looked.unwrap();

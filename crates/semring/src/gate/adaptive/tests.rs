@@ -411,7 +411,7 @@ fn a_side_that_comes_too_close_holds_back() {
     assert_eq!(messages.looks, 31);
     assert_eq!(acquire(&mut messages, Deadline::after(Duration::ZERO)), 2);
     assert_eq!(messages.looks, 32);
-    messages.after_looks = Some((33, 160));
+    messages.after_looks = Some((33, 200));
     assert_eq!(acquire(&mut messages, Deadline::NEVER), 3);
     assert_eq!(messages.looks, 34);
     assert_eq!(calls(&gate), []);
