@@ -94,7 +94,8 @@ impl Channel {
         }
     }
 
-    /// Asks for this many slots: a power of two, 1 to 16384.
+    /// Asks for this many slots: a power of two, 1 to 16384. Streams of long messages are fastest, in
+    /// [adaptive](Sync::Adaptive) channels, where slots make 8 MiB or more (docs/protocol.md, How far apart).
     #[must_use]
     pub const fn slots(mut self, slots: u32) -> Self {
         self.slots = Some(slots);
