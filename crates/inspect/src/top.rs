@@ -57,7 +57,7 @@ pub fn run(what: &Top) -> Result<()> {
         }
         screen.draw(|frame| pages::draw(frame, &mut watch, &mut view))?;
         let due = (!view.paused).then_some(watch.due);
-        if let Some(Event::Key(key)) = wait(&events, &signals, due)?
+        if let Some(Event::Key(key)) = wait(&screen, &events, &signals, due)?
             && view.press(key, &watch.channels) == Next::Quit
         {
             return Ok(());
@@ -79,8 +79,10 @@ fn listen() -> Result<Receiver<io::Result<Event>>> {
     Ok(events)
 }
 
-/// Waits until something happens to the terminal, or until a time has come. Fails with the terminal.
+/// Waits until something happens to the terminal, a change of its size included, or until a time has come.
+/// Fails with the terminal.
 fn wait(
+    screen: &Screen,
     events: &Receiver<io::Result<Event>>,
     signals: &Signals,
     until: Option<Instant>,
@@ -95,7 +97,7 @@ fn wait(
         });
         match events.recv_timeout(left.min(HEARING)) {
             Ok(event) => return event.map(Some).context("cannot read from the terminal"),
-            Err(_) if left.is_zero() => return Ok(None),
+            Err(_) if left.is_zero() || screen.is_resized() => return Ok(None),
             Err(_) => {}
         }
     }

@@ -324,6 +324,23 @@ fn a_terminal_may_change_its_size() {
     terminal.assert_given_back(0);
 }
 
+/// A signal that comes while another event is read may be passed over: here it never comes.
+#[test]
+fn a_change_of_size_is_seen_without_its_signal() {
+    let place = Place::new("resize-quiet");
+    let (writer, _reader) = place.start_idle();
+    let pid = writer.pid().to_string();
+    let prefix = "env --block-signal=WINCH";
+    let Some(terminal) = Terminal::start(&place, USUAL, prefix, "--interval 1h") else {
+        return;
+    };
+    terminal.wait_for_row(&pid, "it is there", |_| true);
+    terminal.tmux(&["resize-window", "-x", "150", "-y", "40"]);
+    terminal.wait_for("room for the program's name", |screen| {
+        screen.contains(&format!("writer {pid}"))
+    });
+}
+
 #[test]
 fn the_terminal_is_given_back_however_it_ends() {
     type End = fn(&Terminal);

@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ratatui::layout::Size;
 use ratatui::{DefaultTerminal, Frame};
 
 /// Holds the terminal: another page of it, without echo and line editing. Gives it back when dropped,
@@ -15,6 +16,8 @@ pub struct Screen {
     /// Never dropped: its own drop writes to the terminal, complains on standard error when that fails,
     /// and panics when that fails, too, as it does when the terminal was closed.
     terminal: ManuallyDrop<DefaultTerminal>,
+    /// Size of what was drawn last.
+    drawn: Size,
 }
 
 impl Screen {
@@ -27,6 +30,7 @@ impl Screen {
         match ratatui::try_init() {
             Ok(terminal) => Ok(Self {
                 terminal: ManuallyDrop::new(terminal),
+                drawn: Size::default(),
             }),
             Err(error) => {
                 restore();
@@ -42,7 +46,17 @@ impl Screen {
     /// When it cannot be written.
     pub fn draw(&mut self, page: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
         let drawn = self.terminal.draw(page);
-        drawn.map(|_| ()).context("cannot write to the terminal")
+        self.drawn = drawn
+            .context("cannot write to the terminal")?
+            .area
+            .as_size();
+        Ok(())
+    }
+
+    /// Tells whether the terminal has another size than when it was drawn last: the signal that says so may
+    /// be passed over. Does not block.
+    pub fn is_resized(&self) -> bool {
+        self.terminal.size().is_ok_and(|size| size != self.drawn)
     }
 }
 
