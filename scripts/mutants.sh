@@ -13,8 +13,8 @@ fi
 
 files=("$@")
 if [ $# = 0 ]; then
-    files=(ring.rs gate.rs gate/strict.rs gate/adaptive.rs gate/adaptive/rest.rs barrier.rs recovery.rs slots.rs slots/hot.rs
-        slots/round.rs geometry.rs
+    files=(ring.rs gate.rs gate/strict.rs gate/adaptive.rs gate/adaptive/rest.rs gate/adaptive/apart.rs barrier.rs
+        recovery.rs slots.rs slots/hot.rs slots/round.rs geometry.rs
         layout.rs layout/word.rs channel.rs 'channel/*.rs')
 fi
 # What the model checker alone has is not what is tested here.

@@ -204,17 +204,27 @@ mod tests {
         apart.hold_back(2, Deadline::NEVER, || Ok(2)).unwrap();
         assert_eq!(looks(&mut apart, 8), Some(16));
         // It moves, but not by enough.
+        apart.hold_back(2, Deadline::NEVER, || Ok(199)).unwrap();
+        assert_eq!(looks(&mut apart, 8), Some(32));
         let mut ready = 2;
         let looked = apart.hold_back(2, Deadline::NEVER, || {
             ready = (ready + 1).min(199);
             Ok(ready)
         });
         looked.unwrap();
-        assert_eq!(looks(&mut apart, 8), Some(32));
+        assert_eq!(looks(&mut apart, 8), Some(64));
         for _ in 0..20 {
             apart.hold_back(2, Deadline::NEVER, || Ok(2)).unwrap();
         }
         assert_eq!(apart.needed, MOST);
+    }
+
+    #[test]
+    fn an_exchange_may_take_as_long_as_its_bytes() {
+        assert_eq!(
+            apart(8, 1 << 20).patience,
+            STANDSTILL + Duration::from_nanos(1 << 15)
+        );
     }
 
     #[test]
