@@ -197,6 +197,23 @@ mod tests {
         assert_eq!(apart.needed, FEWEST);
     }
 
+    /// Unless the machine does something else just then: once in several tries is enough.
+    #[test]
+    fn as_long_as_the_other_side_moves_it_is_waited_for() {
+        let gained = (0..20).any(|_| {
+            let mut apart = apart(512, 16 << 10);
+            apart.needed = 1000;
+            let mut ready = 0;
+            let looked = apart.hold_back(0, Deadline::NEVER, || {
+                ready += 20;
+                Ok(ready)
+            });
+            looked.unwrap();
+            apart.needed == FEWEST
+        });
+        assert!(gained);
+    }
+
     #[test]
     fn who_waits_in_vain_goes_on_and_is_slower_to_try_again() {
         let mut apart = apart(512, 16 << 10);
