@@ -143,8 +143,12 @@ fn trying_and_deadlines_do_not_wait_for_ever() -> Result<()> {
     let (mut producer, mut consumer) = pair("deadlines")?;
     ensure!(consumer.try_recv().err() == Some(TryRecvError::Empty));
     ensure!(consumer.recv_deadline(soon()).err() == Some(RecvError::TimedOut));
+    ensure!(consumer.ready(soon()).err() == Some(RecvError::TimedOut));
     producer.send(b"1")?;
+    producer.ready(soon())?;
     producer.send(b"2")?;
+    ensure!(producer.ready(soon()) == Err(SendError::TimedOut));
+    ensure!(consumer.ready(soon())?);
     ensure!(producer.try_send(b"3") == Err(TrySendError::Full));
     ensure!(producer.send_deadline(b"3", soon()) == Err(SendError::TimedOut));
     ensure!(producer.drain(soon()) == Err(DrainError::TimedOut));
